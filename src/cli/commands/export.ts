@@ -1,0 +1,44 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { datasetName, parseDataset } from '../../domain/dataset.ts';
+import { type ExportFormat, type Shape, shapes } from '../../domain/harvest-request.ts';
+import { DEFAULT_FORMATS, formatList } from '../harvest-options.ts';
+import { printData, printJson, say } from '../output.ts';
+import { bytes, plural } from '../render/numbers.ts';
+import { settingsHere, withContext } from '../session.ts';
+
+interface Flags {
+  readonly format: readonly ExportFormat[];
+  readonly shape: Shape;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+export function addExport(program: Command): void {
+  program
+    .command('export')
+    .summary('write the current records of a dataset to files')
+    .description('Writes what the table holds of a dataset now to files; the source is not asked.')
+    .argument('<dataset>', 'source/entity')
+    .option('--format <formats>', 'ndjson, json, csv', formatList, [...DEFAULT_FORMATS])
+    .addOption(new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones").choices(shapes).default('source'))
+    .option('--out <dir>', 'the folder to write below (default: SHEAF_OUT, or out)')
+    .option('--json', 'print what was written as JSON')
+    .addHelpText('after', '\nExamples:\n  sheaf export oda/Sag --format csv\n  sheaf export oda/Aktør --shape canonical --out exports')
+    .action(write);
+}
+
+async function write(dataset: string, flags: Flags): Promise<void> {
+  const settings = settingsHere();
+  const name = datasetName(parseDataset(dataset));
+  await withContext({ settings }, async (context) => {
+    const { exportDataset } = await import('../../runtime/export-dataset.ts');
+    const { format: formats, shape } = flags;
+    const files = await exportDataset(context, { dataset: name, formats, shape, out: resolve(flags.out ?? settings.SHEAF_OUT) });
+    if (flags.json) return printJson({ dataset: name, exports: files });
+    for (const file of files) {
+      printData(file.path);
+      say(`  ${plural(file.records, 'record')}, ${bytes(file.bytes)}`);
+    }
+  });
+}

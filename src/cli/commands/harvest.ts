@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import { parseDataset } from '../../domain/dataset.ts';
+import { addHarvestOptions, addRateOption, type HarvestFlags, toRequest, wholeNumber } from '../harvest-options.ts';
+import { printData, printJson, say } from '../output.ts';
+import { settingsHere, withContext } from '../session.ts';
+import { workRuns } from '../work-runs.ts';
+
+interface Flags extends HarvestFlags {
+  readonly concurrency?: number;
+  readonly rate?: number;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+export function addHarvest(program: Command): void {
+  const command = program
+    .command('harvest')
+    .summary('harvest datasets into PostgreSQL and files')
+    .description('Harvests whole datasets: every page once, proved complete, into the table sheaf.records and into files.')
+    .argument('<dataset...>', 'what to harvest, as source/entity, e.g. oda/Sag');
+  addRateOption(addHarvestOptions(command))
+    .option('--concurrency <n>', 'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)', wholeNumber(1, 256))
+    .option('--detach', 'plan and enqueue only: `sheaf worker` processes do the rest')
+    .option('--json', 'print the report as JSON on stdout')
+    .addHelpText('after', EXAMPLES)
+    .action(async (datasets: string[], flags: Flags) => {
+      process.exitCode = await harvest(datasets, flags);
+    });
+}
+
+const EXAMPLES = `
+Examples:
+  sheaf harvest oda/Afstemning
+  sheaf harvest oda/Sag oda/Aktør --format ndjson,json,csv --out exports
+  sheaf harvest oda/Stemme --filter "typeid eq 2" --select id,afstemningid,aktørid
+  sheaf harvest oda/Dokument --max-records 1000 --json
+
+Exit codes: 0 complete, 1 failed, 2 bad usage or configuration, 3 partial, 4 cancelled; 130 after Ctrl-C.`;
+
+/** Plans every dataset, then works them side by side. Returns the exit code. */
+async function harvest(datasets: readonly string[], flags: Flags): Promise<number> {
+  const settings = settingsHere();
+  const requests = unique(datasets).map((dataset) => toRequest(dataset, flags, settings));
+  const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
+  const options = { settings, rate: flags.rate, concurrency: flags.detach ? 1 : concurrency };
+  return withContext(options, async (context) => {
+    const { checkRequests, launchRun } = await import('../../runtime/harvest.ts');
+    await checkRequests(context, requests);
+    const runs: string[] = [];
+    for (const request of requests) runs.push(await launchRun(context, request));
+    const isMany = requests.length > 1;
+    if (!flags.detach) return workRuns(context, runs, { concurrency, json: flags.json ?? false, isMany });
+    if (flags.json) printJson(isMany ? runs.map((run) => ({ run })) : { run: runs[0] });
+    else for (const run of runs) printData(run);
+    say('Enqueued. `sheaf worker` works it; `sheaf status` shows how far it is.');
+    return 0;
+  });
+}
+
+function unique(datasets: readonly string[]): string[] {
+  return [...new Map(datasets.map((name) => [JSON.stringify(parseDataset(name)), name])).values()];
+}

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { addRateOption, addSelectionOptions, type SelectionFlags, toRequest } from '../harvest-options.ts';
+import { printData, printJson } from '../output.ts';
+import { count, duration, plural } from '../render/numbers.ts';
+import { settingsHere } from '../session.ts';
+
+interface Flags extends SelectionFlags {
+  readonly rate?: number;
+  readonly json?: boolean;
+}
+
+export function addPlan(program: Command): void {
+  const command = program
+    .command('plan')
+    .summary('say what a harvest would do, without doing it')
+    .description('Asks the source what there is, and says how it would be harvested: strategy, slices, requests and time.')
+    .argument('<dataset...>', 'source/entity');
+  addRateOption(addSelectionOptions(command))
+    .option('--json', 'print the plans as JSON')
+    .addHelpText('after', '\nExamples:\n  sheaf plan oda/Stemme\n  sheaf plan oda/Sag --filter "typeid eq 3" --json')
+    .action(plan);
+}
+
+async function plan(datasets: string[], flags: Flags): Promise<void> {
+  const settings = settingsHere();
+  const { planDatasets } = await import('../../runtime/plan.ts');
+  const requests = datasets.map((dataset) => toRequest(dataset, flags, settings));
+  const plans = await planDatasets({ settings, rate: flags.rate ?? null }, requests);
+  if (flags.json) return printJson(plans.length === 1 ? plans[0] : plans);
+  for (const each of plans) {
+    const expected = each.expected === null ? 'an unknown number of records' : plural(each.expected, 'record');
+    const pages = each.pages === null ? 'an unknown number of pages' : plural(each.pages, 'page');
+    printData(`${each.dataset}: ${expected} in ${pages} of ${count(each.pageSize)}`);
+    printData(`  strategy ${each.strategy}, keys or rows ${count(each.span.after + 1)} to ${count(each.span.upto)}, ${plural(each.slices, 'slice')}`);
+    printData(`  ${each.requests === null ? 'requests unknown' : `about ${plural(each.requests, 'request')}`}, ${timeOf(each)}`);
+  }
+}
+
+function timeOf({ requestsPerSecond, atLeastMs }: { requestsPerSecond: number | null; atLeastMs: number | null }): string {
+  if (requestsPerSecond === null) return 'as fast as the source answers';
+  if (atLeastMs === null) return `at ${requestsPerSecond} requests a second`;
+  return `at least ${duration(atLeastMs)} at ${requestsPerSecond} requests a second`;
+}

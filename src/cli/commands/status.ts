@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { hasEnded } from '../../domain/run.ts';
+import type { RunDetails } from '../../runtime/inspect.ts';
+import { printData, printJson } from '../output.ts';
+import { count } from '../render/numbers.ts';
+import { renderReport } from '../render/report.ts';
+import { withContext } from '../session.ts';
+
+const SHOWN_FAILURES = 5;
+
+export function addStatus(program: Command): void {
+  program
+    .command('status')
+    .summary('show how a run stands')
+    .description('Shows how far a run is, who works on it, and what failed.')
+    .argument('[run]', 'a run id, the end of one, or "latest"', 'latest')
+    .option('--json', 'print the report as JSON')
+    .addHelpText('after', '\nExamples:\n  sheaf status\n  sheaf status x7k2 --json')
+    .action(async (reference: string, flags: { json?: boolean }) =>
+      withContext({}, async (context) => {
+        const { findRun, inspectRun } = await import('../../runtime/inspect.ts');
+        const details = await inspectRun(context, await findRun(context, reference));
+        const { report, slices, failures, workers } = details;
+        if (flags.json) printJson({ ...report, slices, failures, workers });
+        else printData(render(details));
+      }),
+    );
+}
+
+function render({ report, slices, failures, workers }: RunDetails): string {
+  const lines = [
+    renderReport(report),
+    `  slices: ${count(slices.done)} done, ${count(slices.working)} being worked, ${count(slices.pending)} waiting, ${count(slices.failed)} failed`,
+  ];
+  for (const { slice, message } of failures.slice(0, SHOWN_FAILURES)) lines.push(`  slice ${slice} failed: ${message}`);
+  if (failures.length > SHOWN_FAILURES) lines.push(`  and ${failures.length - SHOWN_FAILURES} more`);
+  if (hasEnded(report.state)) return lines.join('\n');
+  for (const { id, host, pid, slices: held } of workers) lines.push(`  worker ${id} on ${host} (pid ${pid}) holds ${held}`);
+  if (workers.length === 0) lines.push(`  no worker is alive: start one with \`sheaf worker\`, or go on with \`sheaf resume ${report.run}\``);
+  return lines.join('\n');
+}

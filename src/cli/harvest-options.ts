@@ -1,0 +1,108 @@
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Settings } from '../config/options.ts';
+import { parseDataset } from '../domain/dataset.ts';
+import { UsageError } from '../domain/errors.ts';
+import {
+  type ExportFormat,
+  exportFormats,
+  type FailurePolicy,
+  failurePolicies,
+  type HarvestRequest,
+  type Shape,
+  type Strategy,
+  shapes,
+  strategies,
+} from '../domain/harvest-request.ts';
+import { didYouMean } from '../domain/nearest.ts';
+
+/** What the options that say *what* to harvest come out as; shared by `harvest` and `plan`. */
+export interface SelectionFlags {
+  readonly filter?: string;
+  readonly select?: readonly string[];
+  readonly maxRecords?: number;
+  readonly strategy?: Strategy;
+}
+
+/** What the options that say *how* come out as. */
+export interface HarvestFlags extends SelectionFlags {
+  readonly format: readonly ExportFormat[];
+  readonly shape: Shape;
+  readonly out?: string;
+  readonly onFailure: FailurePolicy;
+}
+
+export function addSelectionOptions(command: Command): Command {
+  return command
+    .option('--filter <expression>', "only records that fit, in the source's own filter language")
+    .option('--select <fields>', 'only these fields, separated by commas (the key always comes along)', commaList)
+    .option('--max-records <n>', 'stop after this many records, in key order', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .addOption(new Option('--strategy <name>', 'how pages are walked; default: the best the source can').choices(strategies));
+}
+
+export function addRateOption(command: Command): Command {
+  return command.option('--rate <n>', 'requests a second to a source at most, 0 for no limit (default: 5 for a public API)', rate);
+}
+
+export function toRequest(dataset: string, flags: SelectionFlags & Partial<HarvestFlags>, settings: Settings): HarvestRequest {
+  return {
+    dataset: parseDataset(dataset),
+    filter: flags.filter?.trim() || null,
+    select: flags.select ?? null,
+    maxRecords: flags.maxRecords ?? null,
+    strategy: flags.strategy ?? null,
+    formats: flags.format ?? [],
+    shape: flags.shape ?? 'source',
+    out: resolve(flags.out ?? settings.SHEAF_OUT),
+    onFailure: flags.onFailure ?? 'stop',
+  };
+}
+
+export function addHarvestOptions(command: Command): Command {
+  return addSelectionOptions(command)
+    .option('--format <formats>', `files to write: ${exportFormats.join(', ')}, or none`, formatList, [...DEFAULT_FORMATS])
+    .addOption(new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones, in files").choices(shapes).default('source'))
+    .option('--out <dir>', 'the folder to write files below (default: SHEAF_OUT, or out)')
+    .addOption(
+      new Option('--on-failure <policy>', 'when a slice fails for good: publish nothing, or what there is')
+        .choices(failurePolicies)
+        .default('stop'),
+    );
+}
+
+export const DEFAULT_FORMATS: readonly ExportFormat[] = ['ndjson', 'csv'];
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}.`);
+  };
+}
+
+function rate(text: string): number {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= 10_000) return value;
+  throw new InvalidArgumentError('Expected a number from 0 to 10000.');
+}
+
+function commaList(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length === 0) throw new InvalidArgumentError('Expected names separated by commas.');
+  return names;
+}
+
+export function formatList(text: string): ExportFormat[] {
+  if (text.trim() === 'none') return [];
+  return commaList(text).map((name) => {
+    const format = exportFormats.find((each) => each === name);
+    if (format !== undefined) return format;
+    throw new UsageError(`"${name}" is not a format.${didYouMean(name, exportFormats)} There are ${exportFormats.join(', ')}.`, {
+      code: 'unknown-format',
+      facts: { asked: name },
+    });
+  });
+}

@@ -1,0 +1,50 @@
+import { Command, CommanderError } from 'commander';
+import { SheafError } from '../domain/errors.ts';
+import { redact } from '../domain/redact.ts';
+import { addDb } from './commands/db.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addExport } from './commands/export.ts';
+import { addHarvest } from './commands/harvest.ts';
+import { addPlan } from './commands/plan.ts';
+import { addResume } from './commands/resume.ts';
+import { addRuns } from './commands/runs.ts';
+import { addSources } from './commands/sources.ts';
+import { addStatus } from './commands/status.ts';
+import { addWorker } from './commands/worker.ts';
+import { exitCodeFor } from './exit-code.ts';
+import { say } from './output.ts';
+
+/** The command line of Sheaf. Commands come in the order in which a newcomer meets them. */
+export function createProgram(): Command {
+  const program = new Command('sheaf')
+    .description('Harvests paginated HTTP APIs in bulk into PostgreSQL and files, and proves that the copy is complete.')
+    .usage('<command> [options]')
+    .helpCommand(false)
+    .showHelpAfterError('(--help shows what there is)')
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText('after', '\nStart here:\n  sheaf demo\n  sheaf sources oda\n  sheaf harvest oda/Afstemning\n\nSettings come from the environment and from .env; .env.example lists them.');
+  // Subcommands take these over when they are made, so they must be set before.
+  program.exitOverride();
+  for (const add of [addDemo, addHarvest, addPlan, addStatus, addRuns, addResume, addExport, addSources, addWorker, addDb, addDoctor]) {
+    add(program);
+  }
+  return program;
+}
+
+/** Runs one command. Every error ends here: as one line on stderr and an exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync([...argv]);
+  } catch (error) {
+    process.exitCode = exitCodeFor(error);
+    if (!(error instanceof CommanderError)) say(`sheaf: ${describe(error)}`);
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return redact(String(error));
+  const isExpected = error instanceof SheafError || 'code' in error;
+  const text = isExpected || error.stack === undefined ? error.message : error.stack;
+  return redact(text || error.name);
+}

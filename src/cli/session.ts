@@ -1,0 +1,51 @@
+import type { Settings } from '../config/options.ts';
+import { loadEnvFile, readSettings } from '../config/settings.ts';
+import type { SheafContext } from '../runtime/context.ts';
+import { say } from './output.ts';
+
+export interface SessionOptions {
+  readonly concurrency?: number | undefined;
+  readonly rate?: number | undefined;
+  /** What is logged when SHEAF_LOG_LEVEL says nothing; default warn. */
+  readonly logLevel?: NonNullable<Settings['SHEAF_LOG_LEVEL']>;
+  readonly settings?: Settings;
+}
+
+/** The settings of this command: the environment, with `.env` behind it. */
+export function settingsHere(): Settings {
+  loadEnvFile();
+  return readSettings();
+}
+
+/**
+ * Opens everything, does `work`, and closes everything again, whatever happens. The runtime is only loaded here, so
+ * that `--help` and a mistyped option answer at once.
+ */
+export async function withContext<T>(options: SessionOptions, work: (context: SheafContext) => Promise<T>): Promise<T> {
+  const { openContext } = await import('../runtime/context.ts');
+  const context = await openContext({
+    settings: options.settings ?? settingsHere(),
+    logLevel: options.logLevel ?? 'warn',
+    concurrency: options.concurrency ?? 0,
+    rate: options.rate ?? null,
+    onProgress: say,
+  });
+  try {
+    return await work(context);
+  } finally {
+    await context.close();
+  }
+}
+
+/** Aborted by the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (signal: NodeJS.Signals) => {
+    if (controller.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    say('Stopping: what is under way is handed back. Once more ends at once; nothing is lost by that either.');
+    controller.abort(signal);
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return controller.signal;
+}

@@ -1,0 +1,49 @@
+import { exitCodeOf, type RunReport } from '../domain/report.ts';
+import { hasEnded } from '../domain/run.ts';
+import type { SheafContext } from '../runtime/context.ts';
+import { printJson, say } from './output.ts';
+import { createProgressView } from './render/progress.ts';
+import { renderReport } from './render/report.ts';
+import { stopSignal } from './session.ts';
+
+export interface WorkRunsOptions {
+  readonly concurrency: number;
+  readonly json: boolean;
+  /** Print an array even when there is one run only. */
+  readonly isMany: boolean;
+}
+
+/**
+ * Works runs in this process until they have ended, or until it is told to stop; shows progress, prints the reports.
+ * Returns the exit code: that of the runs, or 130 / 143 when a signal came first.
+ */
+export async function workRuns(context: SheafContext, runs: readonly string[], options: WorkRunsOptions): Promise<number> {
+  const [{ startWorker }, { watchRuns }] = await Promise.all([import('../runtime/worker.ts'), import('../runtime/harvest.ts')]);
+  const signal = stopSignal();
+  const worker = await startWorker(context, options.concurrency);
+  const view = createProgressView(process.stderr);
+  try {
+    await watchRuns(context, runs, { signal, onProgress: (progress) => view.show(progress) });
+  } finally {
+    view.end();
+    await worker.stop();
+  }
+  const reports = await printReports(context, runs, options);
+  const open = reports.filter((report) => !hasEnded(report.state));
+  if (open.length === 0) return exitCodeOf(reports.map((report) => report.state));
+  for (const report of open) say(`${report.dataset} is not finished. Go on with: sheaf resume ${report.run}`);
+  return signal.reason === 'SIGTERM' ? 143 : 130;
+}
+
+/** Prints what is to be said of runs: as JSON on stdout, or for people on stderr. */
+export async function printReports(
+  context: SheafContext,
+  runs: readonly string[],
+  { json, isMany }: Pick<WorkRunsOptions, 'json' | 'isMany'>,
+): Promise<RunReport[]> {
+  const { reportRun } = await import('../runtime/report.ts');
+  const reports = await Promise.all(runs.map((run) => reportRun(context.database, run)));
+  if (json) printJson(isMany ? reports : reports[0]);
+  else for (const report of reports) say(`\n${renderReport(report)}`);
+  return reports;
+}

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+
+/**
+ * Every setting of Sheaf, once: types, validation, `.env.example` and docs/settings.md come from this table.
+ * Settings are read from the environment; an empty value counts as unset.
+ */
+export interface Option<T> {
+  readonly summary: string;
+  /** What an unset value means, for people; the machine's default is in the schema. */
+  readonly fallback: string;
+  readonly schema: z.ZodType<T>;
+  readonly isSecret?: boolean;
+}
+
+function option<T>(option: Option<T>): Option<T> {
+  return option;
+}
+
+const wholeNumber = (from: number, to: number, fallback: number) =>
+  z.coerce
+    .number(`a whole number from ${from} to ${to}`)
+    .int(`a whole number from ${from} to ${to}`)
+    .min(from, `a whole number from ${from} to ${to}`)
+    .max(to, `a whole number from ${from} to ${to}`)
+    .default(fallback);
+
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'a URL like postgres://user:password@host:5432/database' });
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'a URL like redis://host:6379/0' });
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'an http or https URL' })
+  .transform((url) => (url.endsWith('/') ? url : `${url}/`));
+
+export const options = {
+  DATABASE_URL: option({
+    summary: 'The PostgreSQL (16 or newer) that holds the ledger and the records.',
+    fallback: 'unset: an embedded PostgreSQL under SHEAF_HOME',
+    schema: postgresUrl.optional(),
+    isSecret: true,
+  }),
+  REDIS_URL: option({
+    summary: 'The Redis or Valkey that carries the queues of a fleet; its maxmemory-policy must be noeviction.',
+    fallback: 'unset: the queues live in PostgreSQL',
+    schema: redisUrl.optional(),
+    isSecret: true,
+  }),
+  SHEAF_HOME: option({
+    summary: 'The folder of the embedded PostgreSQL.',
+    fallback: '.sheaf',
+    schema: z.string().min(1).default('.sheaf'),
+  }),
+  SHEAF_OUT: option({
+    summary: 'The folder that exports are written below.',
+    fallback: 'out',
+    schema: z.string().min(1).default('out'),
+  }),
+  SHEAF_CONCURRENCY: option({
+    summary: 'How many slices a process works at once.',
+    fallback: '8',
+    schema: wholeNumber(1, 256, 8),
+  }),
+  SHEAF_ODA_URL: option({
+    summary: "The Danish Parliament's open data API, or something that answers like it.",
+    fallback: 'https://oda.ft.dk/api/',
+    schema: httpUrl.default('https://oda.ft.dk/api/'),
+  }),
+  SHEAF_ODA_RATE: option({
+    summary: 'Requests a second to the source oda, all workers together; 0 for no limit.',
+    fallback: '5; no limit for a server on this machine',
+    schema: z.coerce.number('a number from 0 to 10000').min(0, 'a number from 0 to 10000').max(10_000, 'a number from 0 to 10000').optional(),
+  }),
+  SHEAF_USER_AGENT: option({
+    summary: 'How Sheaf names itself to sources. Add an address at which you can be reached.',
+    fallback: 'sheaf/<version>',
+    schema: z.string().regex(/^[\x20-\x7e]+$/, 'printable ASCII').optional(),
+  }),
+  SHEAF_CONNECT_TIMEOUT_MS: option({
+    summary: 'How long connecting to a source may take, in milliseconds.',
+    fallback: '10000',
+    schema: wholeNumber(100, 600_000, 10_000),
+  }),
+  SHEAF_HEADERS_TIMEOUT_MS: option({
+    summary: 'How long a source may think before it answers, in milliseconds.',
+    fallback: '30000',
+    schema: wholeNumber(100, 600_000, 30_000),
+  }),
+  SHEAF_BODY_TIMEOUT_MS: option({
+    summary: 'How long the body of one answer may take, in milliseconds.',
+    fallback: '60000',
+    schema: wholeNumber(100, 3_600_000, 60_000),
+  }),
+  SHEAF_MAX_BODY_MB: option({
+    summary: 'The largest answer that is read, in megabytes; a larger one fails its slice.',
+    fallback: '64',
+    schema: wholeNumber(1, 512, 64),
+  }),
+  SHEAF_LOG_LEVEL: option({
+    summary: 'What is logged to stderr: debug, info, warn, error or silent.',
+    fallback: 'info for `sheaf worker`, warn for everything else',
+    schema: z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'debug, info, warn, error or silent').optional(),
+  }),
+} as const satisfies Record<string, Option<unknown>>;
+
+export type OptionName = keyof typeof options;
+export type Settings = { readonly [Name in OptionName]: z.output<(typeof options)[Name]['schema']> };
+export const optionNames = Object.keys(options) as readonly OptionName[];

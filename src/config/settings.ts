@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { UsageError } from '../domain/errors.ts';
+import { didYouMean } from '../domain/nearest.ts';
+import { redact } from '../domain/redact.ts';
+import { type OptionName, optionNames, options, type Settings } from './options.ts';
+
+/** Reads `.env` of the working directory, when there is one, into the environment; what is set already wins. */
+export function loadEnvFile(): void {
+  const path = resolve('.env');
+  if (existsSync(path)) process.loadEnvFile(path);
+}
+
+/**
+ * Reads the settings from an environment. Throws a UsageError that names the setting, what was expected and what came.
+ * An unknown `SHEAF_…` name is refused: it is nearly always a misspelt one.
+ */
+export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
+  for (const name of Object.keys(environment)) refuseUnknown(name);
+  const settings = Object.fromEntries(optionNames.map((name) => [name, readOption(name, environment[name])]));
+  return settings as Settings;
+}
+
+function refuseUnknown(name: string): void {
+  if (!name.startsWith('SHEAF_') || name.startsWith('SHEAF_TEST_') || name in options) return;
+  throw new UsageError(`${name} is not a setting of Sheaf.${didYouMean(name, optionNames)} .env.example lists them all.`, {
+    code: 'unknown-setting',
+    facts: { name },
+  });
+}
+
+function readOption(name: OptionName, value: string | undefined): unknown {
+  const option = options[name];
+  const parsed = option.schema.safeParse(value === undefined || value.trim() === '' ? undefined : value.trim());
+  if (parsed.success) return parsed.data;
+  const came = 'isSecret' in option ? redact(String(value)) : String(value);
+  throw new UsageError(`${name} must be ${parsed.error.issues[0]?.message ?? 'valid'}; it is "${came}".`, {
+    code: 'bad-setting',
+    facts: { name },
+  });
+}

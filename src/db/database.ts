@@ -1,0 +1,99 @@
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+import { OperatorError } from '../domain/errors.ts';
+import { redact } from '../domain/redact.ts';
+
+/** Older servers lack `pg_input_is_valid`, with which a record is judged before it can spoil a merge. */
+export const MINIMUM_POSTGRES_VERSION = 16;
+
+/** The database: drizzle for the control plane, the pool for COPY and for statements of substance. */
+export interface Database {
+  readonly url: string;
+  readonly orm: NodePgDatabase;
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly applicationName: string;
+  /** Connections at most. */
+  readonly connections: number;
+  /** Told about errors of idle connections: the pool replaces them by itself. */
+  readonly onTrouble?: (error: Error) => void;
+}
+
+const INT8 = 20;
+
+/** Opens a pool; connects nothing yet. Counts (`int8`) come back as numbers: none of ours reaches 2^53. */
+export function openDatabase({ url, applicationName, connections, onTrouble }: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: applicationName,
+    max: connections,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    types: { getTypeParser: (id, format) => (id === INT8 ? Number : pg.types.getTypeParser(id, format as 'text')) },
+  });
+  let isClosing = false;
+  pool.on('error', (error) => {
+    if (!isClosing) onTrouble?.(error);
+  });
+  const close = async () => {
+    isClosing = true;
+    await pool.end();
+  };
+  return { url, orm: drizzle(pool), pool, close };
+}
+
+/** Proves that the server answers and is new enough. Throws an OperatorError that says what to do. */
+export async function checkServer({ pool, url }: Database): Promise<void> {
+  const version = await pool
+    .query<{ version: number }>(`select current_setting('server_version_num')::int / 10000 as version`)
+    .catch((cause: unknown) => {
+      throw connectionError(url, cause);
+    });
+  const major = version.rows[0]?.version ?? 0;
+  if (major >= MINIMUM_POSTGRES_VERSION) return;
+  throw new OperatorError(
+    `PostgreSQL at ${serverOf(url)} is version ${major}; Sheaf needs ${MINIMUM_POSTGRES_VERSION} or newer. Upgrade it, or unset DATABASE_URL to use the embedded one.`,
+    { code: 'database-too-old', facts: { version: major } },
+  );
+}
+
+/** Host, port and database of a connection URL, without what must stay secret. */
+export function serverOf(url: string): string {
+  const { host, pathname } = new URL(url);
+  return `${host}${pathname}`;
+}
+
+function connectionError(url: string, cause: unknown): OperatorError {
+  const { code, message } = cause as { code?: string; message?: string };
+  const detail = redact(message || code || String(cause));
+  const advice =
+    code?.startsWith('28') === true ? 'Check the user and password in DATABASE_URL' : 'Check that it runs, and DATABASE_URL';
+  return new OperatorError(`Cannot use PostgreSQL at ${serverOf(url)}: ${detail}. ${advice}; \`sheaf doctor\` tells more.`, {
+    code: 'database-down',
+    facts: { sqlstate: code },
+    cause,
+  });
+}
+
+/** Runs `work` on one connection inside a transaction. Rolls back, and discards a broken connection, on any error. */
+export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    client.release();
+    return result;
+  } catch (error) {
+    const isUsable = await client.query('rollback').then(
+      () => true,
+      () => false,
+    );
+    client.release(!isUsable);
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+import { and, asc, eq } from 'drizzle-orm';
+import type { ExportedFile } from '../../domain/report.ts';
+import type { Database } from '../database.ts';
+import { exportFiles } from '../schema.ts';
+
+interface ExportedGeneration {
+  readonly run: string;
+  readonly generation: number;
+}
+
+/** Writes down what a generation has published; a repeated finalise replaces its own rows. */
+export async function saveExports({ orm }: Database, of: ExportedGeneration, files: readonly ExportedFile[]): Promise<void> {
+  await orm.transaction(async (transaction) => {
+    await transaction
+      .delete(exportFiles)
+      .where(and(eq(exportFiles.runId, of.run), eq(exportFiles.generation, of.generation)));
+    if (files.length === 0) return;
+    await transaction
+      .insert(exportFiles)
+      .values(files.map((file) => ({ ...file, runId: of.run, generation: of.generation })));
+  });
+}
+
+export async function listExports({ orm }: Database, of: ExportedGeneration): Promise<ExportedFile[]> {
+  return orm
+    .select({
+      format: exportFiles.format,
+      path: exportFiles.path,
+      records: exportFiles.records,
+      bytes: exportFiles.bytes,
+      sha256: exportFiles.sha256,
+    })
+    .from(exportFiles)
+    .where(and(eq(exportFiles.runId, of.run), eq(exportFiles.generation, of.generation)))
+    .orderBy(asc(exportFiles.format));
+}

@@ -1,0 +1,194 @@
+import { desc, eq, inArray, like, or } from 'drizzle-orm';
+import { type StoredError, UsageError } from '../../domain/errors.ts';
+import type { HarvestRequest, Strategy } from '../../domain/harvest-request.ts';
+import type { Proof } from '../../domain/report.ts';
+import type { RunState } from '../../domain/run.ts';
+import type { Span } from '../../domain/span.ts';
+import type { Database } from '../database.ts';
+import { type RunRow, runs } from '../schema.ts';
+
+export interface NewRun {
+  readonly id: string;
+  readonly dataset: string;
+  readonly request: HarvestRequest;
+  readonly strategy: Strategy;
+  readonly span: Span;
+  readonly pageSize: number;
+  readonly expected: number | null;
+  readonly planRequests: number;
+}
+
+export async function insertRun({ orm }: Database, run: NewRun): Promise<void> {
+  await orm.insert(runs).values(run);
+}
+
+/** Seals a plan: from here on, and not before, the run may be worked and finalised. */
+export async function sealRun({ pool }: Database, run: string): Promise<void> {
+  await pool.query(
+    `update sheaf.runs
+     set state = 'fetching', sealed_at = now(), slice_count = (select count(*) from sheaf.slices where run_id = $1)
+     where id = $1 and state = 'planning' and sealed_at is null`,
+    [run],
+  );
+}
+
+export async function getRun(database: Database, id: string): Promise<RunRow> {
+  const rows = await database.orm.select().from(runs).where(eq(runs.id, id));
+  if (rows[0] === undefined) throw new UsageError(`There is no run ${id}.`, { code: 'unknown-run', facts: { run: id } });
+  return rows[0];
+}
+
+/** Finds a run by its id, by the end of its id, or as `latest`. Throws a UsageError unless exactly one fits. */
+export async function resolveRun({ orm }: Database, reference: string): Promise<RunRow> {
+  const matches = reference === 'latest' ? undefined : or(eq(runs.id, reference), like(runs.id, `%${reference}`));
+  const found = await orm.select().from(runs).where(matches).orderBy(desc(runs.createdAt), desc(runs.id)).limit(2);
+  const [run, another] = found;
+  if (run === undefined) {
+    throw new UsageError(`There is no run "${reference}"; \`sheaf runs\` lists them.`, {
+      code: 'unknown-run',
+      facts: { asked: reference },
+    });
+  }
+  if (another === undefined || reference === 'latest') return run;
+  throw new UsageError(`"${reference}" fits several runs, ${run.id} and ${another.id} among them; give more of the id.`, {
+    code: 'ambiguous-run',
+    facts: { asked: reference },
+  });
+}
+
+export async function listRuns({ orm }: Database, filter: { dataset?: string | undefined; limit: number }): Promise<RunRow[]> {
+  const where = filter.dataset === undefined ? undefined : eq(runs.dataset, filter.dataset);
+  return orm.select().from(runs).where(where).orderBy(desc(runs.createdAt), desc(runs.id)).limit(filter.limit);
+}
+
+export async function runsInState({ orm }: Database, states: readonly RunState[]): Promise<RunRow[]> {
+  return orm
+    .select()
+    .from(runs)
+    .where(inArray(runs.state, [...states]))
+    .orderBy(runs.createdAt);
+}
+
+/**
+ * The chord's compare-and-set: moves a run whose slices have all settled from fetching to finalising. Of any number of
+ * callers exactly one gets the generation back; that one enqueues the finalise job.
+ */
+export async function beginFinalising(
+  { pool }: Database,
+  run: string,
+): Promise<{ generation: number; attempt: number } | undefined> {
+  const { rows } = await pool.query<{ generation: number; attempt: number }>(
+    `update sheaf.runs r set state = 'finalising'
+     where r.id = $1 and r.state = 'fetching' and r.sealed_at is not null
+       and not exists (select from sheaf.slices s where s.run_id = r.id and s.state in ('pending', 'working'))
+     returning r.generation, r.attempt`,
+    [run],
+  );
+  return rows[0];
+}
+
+/** Names one claim of a run's finalisation. */
+export interface FinaliseClaim {
+  readonly run: string;
+  readonly attempt: number;
+}
+
+/** Takes the finalisation of a run over, unless a living worker is at it. Undefined when there is nothing to take. */
+export async function claimFinalise(
+  { pool }: Database,
+  job: { readonly run: string; readonly generation: number },
+  workerId: number,
+): Promise<FinaliseClaim | undefined> {
+  const { rows } = await pool.query<{ attempt: number }>(
+    `update sheaf.runs
+     set attempt = attempt + 1, finaliser = $3
+     where id = $1 and generation = $2 and state = 'finalising'
+       and (finaliser is null or not sheaf.worker_is_alive(finaliser))
+     returning attempt`,
+    [job.run, job.generation, workerId],
+  );
+  return rows[0] === undefined ? undefined : { run: job.run, attempt: rows[0].attempt };
+}
+
+/** Finalisations that nobody living is at, as the jobs that they should have. */
+export async function unattendedFinalisations({
+  pool,
+}: Database): Promise<{ run: string; generation: number; attempt: number }[]> {
+  const { rows } = await pool.query<{ run: string; generation: number; attempt: number }>(
+    `select id as run, generation, attempt from sheaf.runs
+     where state = 'finalising' and (finaliser is null or not sheaf.worker_is_alive(finaliser))`,
+  );
+  return rows;
+}
+
+/** Lets go of a finalisation that could not be carried through, so that it can be claimed again. */
+export async function releaseFinalise({ pool }: Database, claim: FinaliseClaim): Promise<void> {
+  await pool.query(`update sheaf.runs set finaliser = null where id = $1 and attempt = $2 and state = 'finalising'`, [
+    claim.run,
+    claim.attempt,
+  ]);
+}
+
+/** Lets go of what a living worker is noted as finaliser for but is not at, because it lost the database on the way. */
+export async function releaseForgottenFinalisations({ pool }: Database, workerId: number, held: readonly string[]): Promise<void> {
+  await pool.query(
+    `update sheaf.runs set finaliser = null where finaliser = $1 and state = 'finalising' and id <> all($2::text[])`,
+    [workerId, [...held]],
+  );
+}
+
+/** Sends a run back from finalising to fetching, because some of its slices must be fetched again. */
+export async function refetchRun({ pool }: Database, claim: FinaliseClaim): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.runs set state = 'fetching', finaliser = null where id = $1 and attempt = $2 and state = 'finalising'`,
+    [claim.run, claim.attempt],
+  );
+  return rowCount === 1;
+}
+
+export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof: Proof): Promise<void> {
+  await pool.query('update sheaf.runs set proof = $3 where id = $1 and attempt = $2', [
+    claim.run,
+    claim.attempt,
+    JSON.stringify(proof),
+  ]);
+}
+
+export interface RunEnd {
+  readonly state: RunState;
+  readonly reason: string | null;
+  readonly error?: StoredError;
+}
+
+/** Ends a run that is being finalised. False when the claim no longer held. */
+export async function endFinalised({ pool }: Database, claim: FinaliseClaim, end: RunEnd): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.runs
+     set state = $3, reason = $4, error = $5, finaliser = null, finished_at = now()
+     where id = $1 and attempt = $2 and state = 'finalising'`,
+    [claim.run, claim.attempt, end.state, end.reason, end.error === undefined ? null : JSON.stringify(end.error)],
+  );
+  return rowCount === 1;
+}
+
+/** Ends a run from outside its finaliser: a slice failed under the policy `stop`, or planning failed. */
+export async function endRun({ pool }: Database, run: string, end: RunEnd): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.runs set state = $2, reason = $3, error = $4, finished_at = now()
+     where id = $1 and state in ('planning', 'fetching')`,
+    [run, end.state, end.reason, end.error === undefined ? null : JSON.stringify(end.error)],
+  );
+  return rowCount === 1;
+}
+
+/** Opens the next generation of a run that ended failed or partial. False when it had not, or was never sealed. */
+export async function reopenRun({ pool }: Database, run: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.runs
+     set state = 'fetching', generation = generation + 1, reason = null, error = null, finaliser = null, finished_at = null
+     where id = $1 and state in ('failed', 'partial') and sealed_at is not null`,
+    [run],
+  );
+  return rowCount === 1;
+}
+

@@ -1,0 +1,193 @@
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import type { StoredError } from '../../domain/errors.ts';
+import type { SliceState } from '../../domain/slice.ts';
+import type { Span } from '../../domain/span.ts';
+import type { Database } from '../database.ts';
+import { type SliceRow, slices } from '../schema.ts';
+
+/** Names one claim of one slice: the attempt is the fence that every write of that claim is guarded by. */
+export interface Claim {
+  readonly run: string;
+  readonly slice: number;
+  readonly attempt: number;
+}
+
+/** What an enqueued job refers to: the slice, and the attempt it had when the job was made. */
+export type SliceReference = Claim;
+
+export interface ClaimedSlice extends Claim {
+  readonly span: Span;
+  readonly cursor: number;
+  readonly pages: number;
+  readonly failures: number;
+}
+
+/**
+ * Claims a slice for a worker and raises its fence. Undefined when the job is out of date: the slice was settled, or
+ * claimed since, or the run no longer fetches. A slice whose holder has died is taken over.
+ */
+export async function claimSlice({ pool }: Database, job: SliceReference, workerId: number): Promise<ClaimedSlice | undefined> {
+  const { rows } = await pool.query<{ attempt: number; span: Span; cursor: number | null; pages: number; failures: number }>(
+    `update sheaf.slices s
+     set state = 'working', attempt = s.attempt + 1, worker_id = $4, updated_at = now()
+     from sheaf.runs r
+     where s.run_id = $1 and s.number = $2 and r.id = s.run_id and r.state = 'fetching'
+       and (   s.state = 'pending' and s.attempt = $3
+            or s.state = 'working' and s.attempt > $3 and not sheaf.worker_is_alive(s.worker_id))
+     returning s.attempt, s.span, s.cursor, s.pages, s.failures`,
+    [job.run, job.slice, job.attempt, workerId],
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  return { ...row, run: job.run, slice: job.slice, cursor: row.cursor ?? row.span.after };
+}
+
+/** Gives a claimed slice back, at no cost of an attempt. False when the claim no longer held. */
+export async function releaseSlice({ pool }: Database, claim: Claim): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.slices set state = 'pending', worker_id = null, updated_at = now()
+     where run_id = $1 and number = $2 and attempt = $3 and state = 'working'`,
+    [claim.run, claim.slice, claim.attempt],
+  );
+  return rowCount === 1;
+}
+
+export interface SliceFailure {
+  readonly error: StoredError;
+  /** True when no attempt is left. */
+  readonly isFinal: boolean;
+  readonly requests: number;
+}
+
+/** Writes down a failed attempt. False when the claim no longer held. */
+export async function failSlice({ pool }: Database, claim: Claim, failure: SliceFailure): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.slices
+     set state = $4, worker_id = null, failures = failures + 1, error = $5, updated_at = now(),
+         requests = requests + $6, retries = retries + greatest($6 - 1, 0)
+     where run_id = $1 and number = $2 and attempt = $3 and state = 'working'`,
+    [claim.run, claim.slice, claim.attempt, failure.isFinal ? 'failed' : 'pending', JSON.stringify(failure.error), failure.requests],
+  );
+  return rowCount === 1;
+}
+
+/** Writes a plan's slices, in one statement. */
+export async function insertSlices({ pool }: Database, run: string, spans: readonly Span[]): Promise<void> {
+  await pool.query(
+    `insert into sheaf.slices (run_id, number, span)
+     select $1, n.ordinality, n.span from unnest($2::jsonb[]) with ordinality as n (span, ordinality)`,
+    [run, spans.map((span) => JSON.stringify(span))],
+  );
+}
+
+/** References to a run's slices that wait for a worker, in order: what the queue should hold. */
+export async function pendingSlices({ orm }: Database, run: string): Promise<SliceReference[]> {
+  const rows = await orm
+    .select({ slice: slices.number, attempt: slices.attempt })
+    .from(slices)
+    .where(and(eq(slices.runId, run), eq(slices.state, 'pending')))
+    .orderBy(asc(slices.number));
+  return rows.map((row) => ({ run, ...row }));
+}
+
+/** How many slices of running runs have been waiting for longer than it takes to enqueue them. */
+export async function countLongPending({ pool }: Database): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    `select count(*) as count from sheaf.slices s join sheaf.runs r on r.id = s.run_id
+     where r.state = 'fetching' and s.state = 'pending' and s.updated_at < now() - interval '15 seconds'`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+export async function listSlices({ orm }: Database, run: string, states: readonly SliceState[]): Promise<SliceRow[]> {
+  return orm
+    .select()
+    .from(slices)
+    .where(and(eq(slices.runId, run), inArray(slices.state, [...states])))
+    .orderBy(asc(slices.number));
+}
+
+/** Releases what dead workers of running runs held. Returns how many slices that were, by run. */
+export async function releaseDeadSlices({ pool }: Database): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await pool.query<{ run: string }>(
+    `update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now()
+     where s.state = 'working'
+       and s.worker_id in (select w.id from sheaf.workers w where not sheaf.worker_is_alive(w.id))
+       and s.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'failed', 'cancelled'))
+     returning s.run_id as run`,
+  );
+  return countBy(rows.map((row) => row.run));
+}
+
+/** Releases what a living worker is noted for but no longer works on, because writing the outcome failed. */
+export async function releaseForgottenSlices({ pool }: Database, workerId: number, held: readonly Claim[]): Promise<number> {
+  const { rowCount } = await pool.query(
+    `update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now()
+     where s.state = 'working' and s.worker_id = $1 and s.updated_at < now() - interval '10 seconds'
+       and not exists (select from unnest($2::text[], $3::int[]) as held (run_id, number)
+                       where held.run_id = s.run_id and held.number = s.number)`,
+    [workerId, held.map((claim) => claim.run), held.map((claim) => claim.slice)],
+  );
+  return rowCount ?? 0;
+}
+
+/** Opens a run's failed slices for another generation. */
+export async function reopenFailedSlices({ pool }: Database, run: string): Promise<number> {
+  const { rowCount } = await pool.query(
+    `update sheaf.slices set state = 'pending', failures = 0, updated_at = now() where run_id = $1 and state = 'failed'`,
+    [run],
+  );
+  return rowCount ?? 0;
+}
+
+/** Sends slices back to be fetched from their beginning: what they had staged is gone. */
+export async function restartSlices({ pool }: Database, run: string, numbers: readonly number[]): Promise<void> {
+  await pool.query(
+    `with gone as (delete from sheaf.rejects where run_id = $1 and slice_number = any($2::int[]))
+     update sheaf.slices
+     set state = 'pending', worker_id = null, attempt = attempt + 1, cursor = null, records = 0, rejects = 0, pages = 0,
+         updated_at = now()
+     where run_id = $1 and number = any($2::int[])`,
+    [run, [...numbers]],
+  );
+}
+
+/** Sums over a run's slices; what progress, reports and verification need. */
+export interface SliceTotals {
+  readonly slices: number;
+  readonly open: number;
+  readonly failed: number;
+  readonly pages: number;
+  readonly records: number;
+  readonly rejects: number;
+  readonly requests: number;
+  readonly retries: number;
+  readonly bytes: number;
+}
+
+export async function sliceTotals({ orm }: Database, run: string): Promise<SliceTotals> {
+  const total = (column: unknown) => sql<number>`coalesce(sum(${column}), 0)::float8`;
+  const rows = await orm
+    .select({
+      slices: sql<number>`count(*)::int`,
+      open: sql<number>`(count(*) filter (where ${slices.state} in ('pending', 'working')))::int`,
+      failed: sql<number>`(count(*) filter (where ${slices.state} = 'failed'))::int`,
+      pages: total(slices.pages),
+      records: total(slices.records),
+      rejects: total(slices.rejects),
+      requests: total(slices.requests),
+      retries: total(slices.retries),
+      bytes: total(slices.bytes),
+    })
+    .from(slices)
+    .where(eq(slices.runId, run));
+  if (rows[0] === undefined) throw new Error('an aggregate without a row');
+  return rows[0];
+}
+
+function countBy(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+

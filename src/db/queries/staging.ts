@@ -1,0 +1,171 @@
+import pg from 'pg';
+import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
+import type { Span } from '../../domain/span.ts';
+import { copyRows, copyText } from '../copy-rows.ts';
+import { type Database, inTransaction } from '../database.ts';
+import type { Claim } from './slices.ts';
+
+/** The staging table of a run, quoted. */
+export function stagingTable(run: string): string {
+  return `sheaf.${pg.escapeIdentifier(`staging_${run.replaceAll('-', '_')}`)}`;
+}
+
+/** Makes a run's staging table; safe to call again. Autovacuum has no business with rows that live for minutes. */
+export async function createStaging({ pool }: Database, run: string): Promise<void> {
+  await pool.query(
+    `create unlogged table if not exists ${stagingTable(run)} (like sheaf.staging including all) with (autovacuum_enabled = false)`,
+  );
+}
+
+export async function dropStaging({ pool }: Database, run: string): Promise<void> {
+  await pool.query(`drop table if exists ${stagingTable(run)}`);
+}
+
+/** One page as it goes into the ledger: rows, and what they move. */
+export interface StagedPage {
+  readonly records: readonly NormalisedRecord[];
+  readonly rejects: readonly RejectedRecord[];
+  readonly requests: number;
+  readonly bytes: number;
+  /** Everything up to here is staged once this page is. */
+  readonly cursor: number;
+  /** The slice has no page after this one. */
+  readonly isLast: boolean;
+  /** Set when the slice gives away part of what is left of it. */
+  readonly split: { readonly keep: Span; readonly give: Span } | null;
+}
+
+export type StageResult =
+  /** In, exactly once. `given` is the number of the slice split off, if one was. */
+  | { readonly kind: 'staged'; readonly given: number | null; readonly rejects: number }
+  /** The claim no longer holds, or the run no longer fetches; nothing was written. */
+  | { readonly kind: 'fenced' };
+
+class Fenced extends Error {}
+
+/**
+ * Stages one page: its rows, its rejects, the slice's new cursor and counts, and a split if there is one, all in one
+ * transaction under the fence. However often a page's job runs, its rows are in once (invariant 1).
+ *
+ * The commit does not wait for the disk: staging is unlogged, so a crash of PostgreSQL empties it and the run's slices
+ * are fetched again whatever the ledger remembers.
+ */
+export async function stagePage(database: Database, claim: Claim, page: StagedPage): Promise<StageResult> {
+  const { storable, refused } = await judge(database, page.records);
+  const rejects = [...page.rejects, ...refused];
+  try {
+    const given = await inTransaction(database.pool, async (client) => {
+      await client.query('set local synchronous_commit = off');
+      await advance(client, claim, { ...page, records: storable, rejects });
+      await insertRejects(client, claim, rejects);
+      await copyRows(client, `copy ${stagingTable(claim.run)} from stdin`, copyLines(claim.slice, storable));
+      return page.split === null ? null : giveAway(client, claim, page.split);
+    });
+    return { kind: 'staged', given, rejects: rejects.length };
+  } catch (error) {
+    if (error instanceof Fenced) return { kind: 'fenced' };
+    throw error;
+  }
+}
+
+function* copyLines(slice: number, records: readonly NormalisedRecord[]): Iterable<string> {
+  for (const { key, hash, timestamp, text } of records) {
+    yield `${slice}\t${copyText(key)}\t${hash}\t${timestamp ?? '\\N'}\t${copyText(text)}\n`;
+  }
+}
+
+/** Moves the slice on. The fence: no row is updated unless this very claim still holds and the run still fetches. */
+async function advance(client: pg.PoolClient, claim: Claim, page: StagedPage): Promise<void> {
+  const { rowCount } = await client.query(
+    `update sheaf.slices s
+     set cursor = $4, pages = pages + 1, records = records + $5, rejects = rejects + $6, requests = requests + $7,
+         retries = retries + $7 - 1, bytes = bytes + $8, updated_at = now(),
+         state = case when $9 then 'done' else state end,
+         worker_id = case when $9 then null else worker_id end,
+         span = coalesce($10, span)
+     where run_id = $1 and number = $2 and attempt = $3 and state = 'working'
+       and exists (select from sheaf.runs r where r.id = $1 and r.state = 'fetching')`,
+    [
+      claim.run,
+      claim.slice,
+      claim.attempt,
+      page.cursor,
+      page.records.length,
+      page.rejects.length,
+      page.requests,
+      page.bytes,
+      page.isLast,
+      page.split === null ? null : JSON.stringify(page.split.keep),
+    ],
+  );
+  if (rowCount !== 1) throw new Fenced();
+}
+
+async function giveAway(client: pg.PoolClient, claim: Claim, split: { readonly give: Span }): Promise<number> {
+  // The run's row is the lock: two slices that split at once must not choose the same number.
+  const { rows } = await client.query<{ number: number }>(
+    `with raised as (update sheaf.runs set slice_count = slice_count + 1 where id = $1 returning slice_count)
+     insert into sheaf.slices (run_id, number, span) select $1, slice_count, $2 from raised returning number`,
+    [claim.run, JSON.stringify(split.give)],
+  );
+  if (rows[0] === undefined) throw new Error(`run ${claim.run} has gone`);
+  return rows[0].number;
+}
+
+async function insertRejects(client: pg.PoolClient, claim: Claim, rejects: readonly RejectedRecord[]): Promise<void> {
+  if (rejects.length === 0) return;
+  await client.query(
+    `insert into sheaf.rejects (run_id, slice_number, key, reason, detail, record)
+     select $1, $2, * from unnest($3::text[], $4::text[], $5::text[], $6::text[])`,
+    [
+      claim.run,
+      claim.slice,
+      rejects.map((reject) => reject.key?.replaceAll('\0', '\ufffd') ?? null), // text cannot hold U+0000
+      rejects.map((reject) => reject.reason),
+      rejects.map((reject) => reject.detail),
+      rejects.map((reject) => reject.text),
+    ],
+  );
+}
+
+/**
+ * Asks PostgreSQL about the few records that it might not be able to hold (`\u0000`, lone surrogates, numbers out of
+ * range), and turns those that it cannot into rejects: found now, they cost a row; found by the merge, the run.
+ */
+async function judge(
+  { pool }: Database,
+  records: readonly NormalisedRecord[],
+): Promise<{ storable: readonly NormalisedRecord[]; refused: RejectedRecord[] }> {
+  const doubtful = records.filter((record) => record.needsCheck);
+  if (doubtful.length === 0) return { storable: records, refused: [] };
+  const { rows } = await pool.query<{ position: number; detail: string }>(
+    `select (ordinality - 1)::int as position, concat_ws(': ', info.message, info.detail) as detail
+     from unnest($1::text[]) with ordinality as candidate (text, ordinality),
+          lateral pg_input_error_info(candidate.text, 'jsonb') as info
+     where info.message is not null`,
+    [doubtful.map((record) => record.text)],
+  );
+  const details = new Map(rows.map((row) => [doubtful[row.position], row.detail]));
+  const refused = [...details].flatMap(([record, detail]) =>
+    record === undefined ? [] : [{ key: record.key, reason: 'not-storable', detail, text: record.text }],
+  );
+  return { storable: records.filter((record) => !details.has(record)), refused };
+}
+
+/** What is staged, by slice. An empty map when the table has gone with a crash, or was never made. */
+export async function stagedBySlice({ pool }: Database, run: string): Promise<ReadonlyMap<number, number>> {
+  const { rows } = await pool.query<{ slice: number; count: number }>(
+    `select slice_number as slice, count(*) as count from ${stagingTable(run)} group by slice_number`,
+  );
+  return new Map(rows.map((row) => [row.slice, row.count]));
+}
+
+export async function countDistinctKeys({ pool }: Database, run: string): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(`select count(distinct key) as count from ${stagingTable(run)}`);
+  return rows[0]?.count ?? 0;
+}
+
+/** Throws away what slices had staged, before they are fetched again from their beginning. */
+export async function clearStaged({ pool }: Database, run: string, slices: readonly number[]): Promise<void> {
+  await pool.query(`delete from ${stagingTable(run)} where slice_number = any($1::int[])`, [[...slices]]);
+}

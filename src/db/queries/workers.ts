@@ -1,0 +1,71 @@
+import { desc, isNull } from 'drizzle-orm';
+import type pg from 'pg';
+import type { Database } from '../database.ts';
+import { type WorkerRow, workers } from '../schema.ts';
+
+export interface WorkerFacts {
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly concurrency: number;
+}
+
+/** Writes a new worker down. It counts as alive once `holdWorkerLock` has been called. */
+export async function registerWorker({ orm }: Database, facts: WorkerFacts): Promise<number> {
+  const rows = await orm.insert(workers).values(facts).returning({ id: workers.id });
+  if (rows[0] === undefined) throw new Error('a worker was not written');
+  return rows[0].id;
+}
+
+/**
+ * Holds a worker's lock on a connection of its own until the connection ends: the sign of life that a `kill -9` takes
+ * away at once.
+ */
+export async function holdWorkerLock(client: pg.ClientBase, workerId: number): Promise<void> {
+  await client.query('select pg_advisory_lock(7306, $1)', [workerId]);
+}
+
+export async function beat({ pool }: Database, workerId: number): Promise<void> {
+  await pool.query('update sheaf.workers set heartbeat_at = now() where id = $1', [workerId]);
+}
+
+export async function retireWorker({ pool }: Database, workerId: number): Promise<void> {
+  await pool.query('update sheaf.workers set stopped_at = now() where id = $1 and stopped_at is null', [workerId]);
+}
+
+/** How many workers are alive; at least 1, so that a share of something can be taken by it. */
+export async function countLiveWorkers({ pool }: Database): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    'select count(*)::int as count from sheaf.workers where stopped_at is null and sheaf.worker_is_alive(id)',
+  );
+  return Math.max(1, rows[0]?.count ?? 1);
+}
+
+export async function listLiveWorkers({ pool, orm }: Database): Promise<WorkerRow[]> {
+  const alive = await pool.query<{ id: number }>(
+    'select id from sheaf.workers where stopped_at is null and sheaf.worker_is_alive(id)',
+  );
+  const ids = new Set(alive.rows.map((row) => row.id));
+  const rows = await orm.select().from(workers).where(isNull(workers.stoppedAt)).orderBy(desc(workers.id));
+  return rows.filter((row) => ids.has(row.id));
+}
+
+
+/**
+ * Does `work` unless another process is at the same duty: whoever holds the advisory lock named `duty` does it. The
+ * lock goes with the connection, so that it never outlives a process. False when another was at it.
+ */
+export async function tryAsOnlyOne({ pool }: Database, duty: string, work: () => Promise<void>): Promise<boolean> {
+  const client = await pool.connect();
+  let isUsable = false;
+  try {
+    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(hashtextextended($1, 0)) as held', [duty]);
+    const isHeld = rows[0]?.held === true;
+    if (isHeld) await work();
+    if (isHeld) await client.query('select pg_advisory_unlock(hashtextextended($1, 0))', [duty]);
+    isUsable = true;
+    return isHeld;
+  } finally {
+    client.release(!isUsable); // a connection that may still hold the lock is closed
+  }
+}

@@ -1,0 +1,122 @@
+import { sql } from 'drizzle-orm';
+import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+import type { StoredError } from '../domain/errors.ts';
+import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
+import type { Field } from '../domain/record.ts';
+import type { MergeCounts, Proof } from '../domain/report.ts';
+import type { RunState } from '../domain/run.ts';
+import type { SliceState } from '../domain/slice.ts';
+import type { Span } from '../domain/span.ts';
+
+/**
+ * The control plane's tables as drizzle sees them. The truth is `migrations/`, where the comments are, too; a test
+ * holds this file against the migrated database.
+ */
+const sheaf = pgSchema('sheaf');
+const moment = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
+
+export const installation = sheaf.table('installation', {
+  onlyRow: boolean('only_row').primaryKey().default(true),
+  id: text('id').notNull(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+});
+
+export const datasets = sheaf.table('datasets', {
+  name: text('name').primaryKey(),
+  id: integer('id').generatedAlwaysAsIdentity().notNull(),
+  source: text('source').notNull(),
+  entity: text('entity').notNull(),
+  keyField: text('key_field').notNull(),
+  fields: jsonb('fields').$type<readonly Field[]>().notNull(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  fieldsAt: moment('fields_at').notNull().defaultNow(),
+});
+
+export const workers = sheaf.table('workers', {
+  id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
+  host: text('host').notNull(),
+  pid: integer('pid').notNull(),
+  version: text('version').notNull(),
+  concurrency: integer('concurrency').notNull(),
+  startedAt: moment('started_at').notNull().defaultNow(),
+  heartbeatAt: moment('heartbeat_at').notNull().defaultNow(),
+  stoppedAt: moment('stopped_at'),
+});
+
+export const runs = sheaf.table('runs', {
+  id: text('id').primaryKey(),
+  dataset: text('dataset').notNull(),
+  request: jsonb('request').$type<HarvestRequest>().notNull(),
+  state: text('state').$type<RunState>().notNull().default('planning'),
+  reason: text('reason'),
+  error: jsonb('error').$type<StoredError>(),
+  strategy: text('strategy').$type<Strategy>().notNull(),
+  span: jsonb('span').$type<Span>().notNull(),
+  pageSize: integer('page_size').notNull(),
+  expected: bigint('expected', { mode: 'number' }),
+  generation: integer('generation').notNull().default(1),
+  attempt: integer('attempt').notNull().default(0),
+  finaliser: integer('finaliser'),
+  planRequests: integer('plan_requests').notNull().default(0),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  sealedAt: moment('sealed_at'),
+  sliceCount: integer('slice_count'),
+  mergedGeneration: integer('merged_generation').notNull().default(0),
+  merge: jsonb('merge').$type<MergeCounts>(),
+  proof: jsonb('proof').$type<Proof>(),
+  finishedAt: moment('finished_at'),
+});
+
+export const slices = sheaf.table(
+  'slices',
+  {
+    runId: text('run_id').notNull(),
+    number: integer('number').notNull(),
+    state: text('state').$type<SliceState>().notNull().default('pending'),
+    span: jsonb('span').$type<Span>().notNull(),
+    cursor: bigint('cursor', { mode: 'number' }),
+    attempt: integer('attempt').notNull().default(0),
+    failures: integer('failures').notNull().default(0),
+    workerId: integer('worker_id'),
+    pages: integer('pages').notNull().default(0),
+    records: bigint('records', { mode: 'number' }).notNull().default(0),
+    rejects: integer('rejects').notNull().default(0),
+    requests: integer('requests').notNull().default(0),
+    retries: integer('retries').notNull().default(0),
+    bytes: bigint('bytes', { mode: 'number' }).notNull().default(0),
+    error: jsonb('error').$type<StoredError>(),
+    updatedAt: moment('updated_at').notNull().default(sql`now()`),
+  },
+  (table) => [primaryKey({ columns: [table.runId, table.number] })],
+);
+
+export const rejects = sheaf.table('rejects', {
+  id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+  runId: text('run_id').notNull(),
+  sliceNumber: integer('slice_number').notNull(),
+  key: text('key'),
+  reason: text('reason').notNull(),
+  detail: text('detail').notNull(),
+  record: text('record').notNull(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+});
+
+export const exportFiles = sheaf.table(
+  'exports',
+  {
+    runId: text('run_id').notNull(),
+    generation: integer('generation').notNull(),
+    format: text('format').$type<ExportFormat>().notNull(),
+    path: text('path').notNull(),
+    records: bigint('records', { mode: 'number' }).notNull(),
+    bytes: bigint('bytes', { mode: 'number' }).notNull(),
+    sha256: text('sha256').notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.runId, table.generation, table.format] })],
+);
+
+export type RunRow = typeof runs.$inferSelect;
+export type SliceRow = typeof slices.$inferSelect;
+export type DatasetRow = typeof datasets.$inferSelect;
+export type WorkerRow = typeof workers.$inferSelect;

@@ -1,0 +1,295 @@
+/**
+ * JSON kept as text, so that what a source sent is what a table and a file hold.
+ *
+ * `JSON.parse` and `JSON.stringify` lose things on the way: integers above 2^53 are rounded, `1.10` becomes `1.1`, `-0` becomes `0`. So a record is cut out of
+ * its page as the text it came in, and where it has to be read, the numbers that would not survive keep their text.
+ *
+ * Everything here walks the structure only and jumps over strings with `indexOf`, which the engine does many bytes at a time: on real pages that is faster than
+ * `JSON.parse`. All of it takes text that is known to be valid JSON. Other text gives a meaningless answer or a SyntaxError, but never an endless loop.
+ */
+
+const quote = 0x22;
+const minus = 0x2d;
+const comma = 0x2c;
+const zero = 0x30;
+const nine = 0x39;
+const openBracket = 0x5b;
+const backslash = 0x5c;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+/** Outside of strings, valid JSON has no character up to this one that is not insignificant whitespace. */
+const space = 0x20;
+
+/** Numbers up to this length without fraction and exponent are integers below 10^15, which a double holds exactly. */
+const exactDigits = 15;
+/** PostgreSQL's numeric takes 16,383 digits after the point and 131,072 before: far above this. */
+const safeNumberLength = 300;
+/** jsonb's parser is recursive and stops at max_stack_depth (2 MB by default: some thousand levels). */
+const safeDepth = 500;
+/** A jsonb value, string or array may not exceed 2^28 - 1 bytes, and a character can take four in UTF-8. */
+const safeLength = 2 ** 26;
+
+/** A place in a text. `isSpaced` becomes true when the value just walked over has whitespace between its tokens. */
+interface Cursor {
+  readonly text: string;
+  at: number;
+  isSpaced: boolean;
+}
+
+/** A number that would not come back the same from `JSON.stringify`: it holds its own source text. */
+export interface RawNumber {
+  readonly rawJSON: string;
+}
+
+/** `JSON.rawJSON` and the reviver's context are in Node 24 (ECMAScript 2026), and not yet in TypeScript's library. */
+interface SourceTextJson {
+  rawJSON(text: string): RawNumber;
+  isRawJSON(value: unknown): value is RawNumber;
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
+  ): unknown;
+}
+const sourceTextJson = JSON as unknown as SourceTextJson;
+
+/**
+ * The exact source text of every element of the array at the top-level `property` of a JSON object's text, each on one line; undefined when there is no such
+ * array. As in `JSON.parse`, the last of several properties of that name counts.
+ *
+ * Elements are slices of `text`, and keep it in memory as long as any of them lives. Only an element with whitespace between its tokens is copied, without it.
+ */
+export function sliceArrayElements(text: string, property: string): string[] | undefined {
+  const cursor: Cursor = { text, at: 0, isSpaced: false };
+  skipSpace(cursor);
+  if (text.charCodeAt(cursor.at) !== openBrace) return undefined;
+  let elements: string[] | undefined;
+  stepInto(cursor);
+  while (cursor.at < text.length && text.charCodeAt(cursor.at) !== closeBrace) {
+    const isWanted = takeKey(cursor) === property;
+    if (!isWanted) skipValue(cursor);
+    else elements = takeElements(cursor);
+    skipComma(cursor);
+  }
+  return elements;
+}
+
+/**
+ * `JSON.parse`, except that a number which `JSON.stringify` would write differently becomes a {@link RawNumber}, so that
+ * `JSON.stringify(parseLossless(text))` has the number texts of `text`. Without such numbers, this costs one walk over the text more than `JSON.parse`.
+ */
+export function parseLossless(text: string): unknown {
+  if (!hasInexactNumber(text)) return JSON.parse(text);
+  return sourceTextJson.parse(text, keepSource);
+}
+
+/** Whether `value` is a number that {@link parseLossless} kept as text. */
+export function isRawNumber(value: unknown): value is RawNumber {
+  return typeof value === 'object' && sourceTextJson.isRawJSON(value);
+}
+
+/** The text of a number from {@link parseLossless}, digit for digit as the source wrote it. */
+export function numberText(value: number | RawNumber): string {
+  return typeof value === 'number' ? String(value) : value.rawJSON;
+}
+
+/**
+ * Whether PostgreSQL's jsonb might refuse this valid JSON: `\u0000` or half a surrogate pair (any surrogate escape counts), a number with an exponent or very many
+ * digits, deep nesting, great length. True may be a false alarm, to be settled with `pg_input_is_valid`; false is certain.
+ */
+export function needsCheck(text: string): boolean {
+  if (text.length > safeLength) return true;
+  if (text.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(text)) return true;
+  return hasDaringStructure(text);
+}
+
+function keepSource(_key: string, value: unknown, context: { readonly source?: string }): unknown {
+  if (typeof value !== 'number' || context.source === undefined || context.source === String(value)) return value;
+  return sourceTextJson.rawJSON(context.source);
+}
+
+function hasInexactNumber(text: string): boolean {
+  let at = 0;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = stringEnd(text, at);
+    } else if (isNumberStart(code)) {
+      const end = numberEnd(text, at);
+      if (!isExact(text, at, end)) return true;
+      at = end;
+    } else {
+      at++;
+    }
+  }
+  return false;
+}
+
+function hasDaringStructure(text: string): boolean {
+  let at = 0;
+  let depth = 0;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = stringEnd(text, at);
+    } else if (isNumberStart(code)) {
+      const end = numberEnd(text, at);
+      if (end - at > safeNumberLength || hasExponent(text, at, end)) return true;
+      at = end;
+    } else {
+      if (code >= openBracket) depth += depthChange(code);
+      if (depth > safeDepth) return true;
+      at++;
+    }
+  }
+  return false;
+}
+
+function isNumberStart(code: number): boolean {
+  return code <= nine && (code >= zero || code === minus);
+}
+
+/** The end of the number that starts at `start`: none of its characters can be one that follows it. */
+function numberEnd(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && !endsScalar(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function endsScalar(code: number): boolean {
+  return code === comma || code === closeBrace || code === closeBracket || code <= space;
+}
+
+function isExact(text: string, start: number, end: number): boolean {
+  const isShortInteger = end - start <= exactDigits && isPlainInteger(text, start, end);
+  if (isShortInteger) return true;
+  const source = text.slice(start, end);
+  return String(Number(source)) === source;
+}
+
+function isPlainInteger(text: string, start: number, end: number): boolean {
+  // A sign is left to the careful comparison, because of -0.
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code < zero || code > nine) return false;
+  }
+  return true;
+}
+
+function hasExponent(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    // Of all the characters of a number, only e and E are letters.
+    if (text.charCodeAt(at) > nine) return true;
+  }
+  return false;
+}
+
+/** The place after the closing quote of the string that opens at `open`. */
+function stringEnd(text: string, open: number): number {
+  let close = text.indexOf('"', open + 1);
+  while (text.charCodeAt(close - 1) === backslash && isEscaped(text, close)) close = text.indexOf('"', close + 1);
+  if (close === -1) throw new SyntaxError(`Unterminated string in JSON at position ${open}`);
+  return close + 1;
+}
+
+/** A character is escaped by an odd number of backslashes before it. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at;
+  while (text.charCodeAt(first - 1) === backslash) first--;
+  return (at - first) % 2 === 1;
+}
+
+function skipSpace(cursor: Cursor): void {
+  while (cursor.text.charCodeAt(cursor.at) <= space) cursor.at++;
+}
+
+function stepInto(cursor: Cursor): void {
+  cursor.at++;
+  skipSpace(cursor);
+}
+
+function skipComma(cursor: Cursor): void {
+  skipSpace(cursor);
+  if (cursor.text.charCodeAt(cursor.at) === comma) stepInto(cursor);
+}
+
+/** Reads a property's name and the colon after it. */
+function takeKey(cursor: Cursor): string {
+  const start = cursor.at;
+  cursor.at = stringEnd(cursor.text, start);
+  const source = cursor.text.slice(start, cursor.at);
+  skipSpace(cursor);
+  stepInto(cursor);
+  return source.includes('\\') ? String(JSON.parse(source)) : source.slice(1, -1);
+}
+
+/** Walks over a value; its elements when it is an array. */
+function takeElements(cursor: Cursor): string[] | undefined {
+  const { text } = cursor;
+  if (text.charCodeAt(cursor.at) !== openBracket) {
+    skipValue(cursor);
+    return undefined;
+  }
+  const elements: string[] = [];
+  stepInto(cursor);
+  while (cursor.at < text.length && text.charCodeAt(cursor.at) !== closeBracket) {
+    const start = cursor.at;
+    skipValue(cursor);
+    elements.push(cursor.isSpaced ? withoutSpace(text, start, cursor.at) : text.slice(start, cursor.at));
+    skipComma(cursor);
+  }
+  cursor.at++;
+  return elements;
+}
+
+function skipValue(cursor: Cursor): void {
+  const code = cursor.text.charCodeAt(cursor.at);
+  cursor.isSpaced = false;
+  if (code === openBrace || code === openBracket) skipContainer(cursor);
+  else if (code === quote) cursor.at = stringEnd(cursor.text, cursor.at);
+  else cursor.at = numberEnd(cursor.text, cursor.at);
+}
+
+/** The hottest loop: local variables, and the brackets (which are the highest codes of all structure) sorted out with one comparison. */
+function skipContainer(cursor: Cursor): void {
+  const { text } = cursor;
+  let at = cursor.at + 1;
+  let depth = 1;
+  let isSpaced = false;
+  while (depth > 0 && at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = stringEnd(text, at);
+    } else {
+      if (code <= space) isSpaced = true;
+      else if (code >= openBracket) depth += depthChange(code);
+      at++;
+    }
+  }
+  cursor.at = at;
+  cursor.isSpaced = isSpaced;
+}
+
+/** Letters, of true, false and null, change nothing. */
+function depthChange(code: number): number {
+  if (code === openBrace || code === openBracket) return 1;
+  return code === closeBrace || code === closeBracket ? -1 : 0;
+}
+
+function withoutSpace(text: string, start: number, end: number): string {
+  let compact = '';
+  let from = start;
+  let at = start;
+  while (at < end) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = stringEnd(text, at);
+    } else if (code <= space) {
+      if (from < at) compact += text.slice(from, at);
+      from = ++at;
+    } else {
+      at++;
+    }
+  }
+  return compact + text.slice(from, end);
+}

@@ -1,0 +1,61 @@
+/** One normalised row, ready to be staged. */
+export interface NormalisedRecord {
+  /** Unique within the dataset. Integers are written in decimal without leading zeros. */
+  readonly key: string;
+  /** The first 128 bits of the SHA-256 of `text`, as 32 hex digits: equal hash, equal record. */
+  readonly hash: string;
+  /** When the source says the row last changed, as the source wrote it (ISO 8601, no zone); null when it does not say. */
+  readonly timestamp: string | null;
+  /** The source's own JSON text of the row, on one line. Lossless: numbers, escapes and field order are untouched. */
+  readonly text: string;
+  /** True when PostgreSQL must be asked whether it can hold the record as jsonb (see json-text.ts). */
+  readonly needsCheck: boolean;
+}
+
+/** A record that could not be taken, kept with its reason. */
+export interface RejectedRecord {
+  readonly key: string | null;
+  /** Stable, kebab-case: `no-key`, `bad-key`, `not-an-object`, `not-storable`. */
+  readonly reason: string;
+  /** What was wrong, for a person. */
+  readonly detail: string;
+  readonly text: string;
+}
+
+/** A column of an entity, from the source's metadata. */
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly isNullable: boolean;
+}
+
+export const fieldTypes = [
+  'boolean',
+  'smallint',
+  'integer',
+  'bigint',
+  'numeric',
+  'double',
+  'text',
+  'timestamp',
+  'timestamptz',
+  'date',
+  'uuid',
+  'json',
+] as const;
+
+/** The types a typed view can give a field; a source maps its own types to them. */
+export type FieldType = (typeof fieldTypes)[number];
+
+/** One collection of a source, as its metadata describes it. */
+export interface Entity {
+  readonly name: string;
+  /** The field whose value is the record's key. */
+  readonly keyField: string;
+  /** The field that says when a row last changed; null when the entity has none. */
+  readonly timestampField: string | null;
+  /** In the metadata's order: the order of columns in views and CSV files. */
+  readonly fields: readonly Field[];
+  /** Names that lead to other entities (not columns). */
+  readonly relations: readonly string[];
+}

@@ -1,0 +1,35 @@
+import { UsageError } from './errors.ts';
+
+/**
+ * planning → fetching → finalising → complete | partial | failed; and cancelled from any of the first three.
+ * `failed` and `partial` runs can be resumed, which opens their next generation. The migration tells who moves what.
+ */
+export const runStates = ['planning', 'fetching', 'finalising', 'complete', 'partial', 'failed', 'cancelled'] as const;
+export type RunState = (typeof runStates)[number];
+
+const ended: ReadonlySet<RunState> = new Set(['complete', 'partial', 'failed', 'cancelled']);
+
+export function hasEnded(state: RunState): boolean {
+  return ended.has(state);
+}
+
+const ALPHABET = 'abcdefghjkmnpqrstvwxyz0123456789'; // 32 characters, none mistaken for another
+
+/**
+ * A run's name: its UTC start and four random characters, e.g. `20261121-153012-x7k2`. Sortable, and unique across
+ * installations that write into the same export directory.
+ */
+export function newRunId(now: Date, randomBytes: Uint8Array): string {
+  const [date, time] = now.toISOString().replaceAll(/[-:]/g, '').slice(0, 15).split('T');
+  const tail = Array.from(randomBytes.subarray(0, 4), (byte) => ALPHABET[byte % ALPHABET.length]).join('');
+  return `${date}-${time}-${tail}`;
+}
+
+/** A whole run id, an end of one (`x7k2`), or `latest`; throws a UsageError for anything else. */
+export function checkRunReference(text: string): string {
+  if (text === 'latest' || /^[0-9a-z-]{2,20}$/.test(text)) return text;
+  throw new UsageError(`"${text}" is not a run. Give its id, the end of its id, or "latest"; \`sheaf runs\` lists them.`, {
+    code: 'bad-run-reference',
+    facts: { asked: text },
+  });
+}

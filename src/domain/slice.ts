@@ -1,0 +1,34 @@
+import { cutSpan, type Span } from './span.ts';
+
+export const sliceStates = ['pending', 'working', 'done', 'failed'] as const;
+export type SliceState = (typeof sliceStates)[number];
+
+/** How many pages a slice should take: large enough that a job costs little, small enough to share out and repeat. */
+export const PAGES_PER_SLICE = 20;
+/** A run never has many more slices than this at plan time, however large it is: ledger and queue stay small. */
+export const MAX_SLICES = 5_000;
+/** A run is cut into at least this many slices when it has the pages for it, so that a small fleet is kept busy. */
+export const MIN_SLICES = 16;
+
+/** Cuts what is to be harvested into slices. Returns no slice for an empty span. */
+export function cutIntoSlices(span: Span, pages: number): Span[] {
+  const wanted = Math.ceil(pages / PAGES_PER_SLICE);
+  return cutSpan(span, Math.min(MAX_SLICES, Math.max(wanted, Math.min(MIN_SLICES, pages), 1)));
+}
+
+/** After how many pages a slice gives away part of what is left of it: what was planned for it, and no less than two. */
+export function pageBudget(pages: number, sliceCount: number): number {
+  return Math.max(2, Math.ceil(pages / Math.max(1, sliceCount)));
+}
+
+/**
+ * What a slice that has used up its budget keeps, and what it gives away as new slices. Keys are unevenly spread, so
+ * where the rest is dense is not known: it is halved, and a half that is dense again will split again. Null when
+ * there is nothing left to give.
+ */
+export function splitRest(span: Span, cursor: number): { readonly keep: Span; readonly give: Span } | null {
+  const left = span.upto - cursor;
+  if (left < 2) return null;
+  const middle = cursor + Math.ceil(left / 2);
+  return { keep: { after: span.after, upto: middle }, give: { after: middle, upto: span.upto } };
+}

@@ -1,0 +1,125 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Chunk, toFileError } from './exporter.ts';
+
+/** Characters to gather before they are written: large enough to make calls, hashing and encoding cheap, small enough to stay in the cache. */
+const writeSize = 256 * 1024;
+
+const temporaryName = /^\..+\.[0-9a-f]{12}\.sheaf-tmp$/;
+
+/** Whether a file of that name is a temporary of ours. */
+export function isTemporaryName(name: string): boolean {
+  return temporaryName.test(name);
+}
+
+/**
+ * A file that does not exist under its name until it is published. It is written under a temporary name in the same directory (so that renaming is atomic),
+ * counted and hashed on the way. open → write… → seal (synced to the disk) → publish (renamed), or discard at any time. All of it throws `ExportError`.
+ */
+export class StagedFile {
+  /** The final name. */
+  readonly path: string;
+  readonly #temporary: string;
+  readonly #handle: FileHandle;
+  readonly #hash = createHash('sha256');
+  /** A UTF-16 code unit takes up to three bytes of UTF-8, and the last chunk added may be large. */
+  readonly #buffer = Buffer.allocUnsafeSlow(writeSize * 3 * 4);
+  #bytes = 0;
+  #pending = '';
+  #isOpen = true;
+  #isTemporary = true;
+
+  private constructor(path: string, temporary: string, handle: FileHandle) {
+    this.path = path;
+    this.#temporary = temporary;
+    this.#handle = handle;
+  }
+
+  static async open(directory: string, name: string): Promise<StagedFile> {
+    const path = join(directory, name);
+    const temporary = join(directory, `.${name}.${randomBytes(6).toString('hex')}.sheaf-tmp`);
+    try {
+      return new StagedFile(path, temporary, await open(temporary, 'wx'));
+    } catch (error) {
+      throw toFileError(error, 'create', path);
+    }
+  }
+
+  /** Resolves when the chunk is written, or small enough to wait for the next one. To be awaited before the next call. */
+  async write(chunk: Chunk): Promise<void> {
+    if (typeof chunk === 'string') {
+      this.#pending += chunk;
+      if (this.#pending.length >= writeSize) await this.#flush();
+      return;
+    }
+    await this.#flush();
+    await this.#writeBytes(chunk);
+  }
+
+  /** Writes what is pending, and returns when the disk has it all. */
+  async seal(): Promise<{ bytes: number; sha256: string }> {
+    await this.#flush();
+    try {
+      await this.#handle.sync();
+      await this.#close();
+    } catch (error) {
+      throw toFileError(error, 'finish', this.path);
+    }
+    return { bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+
+  /** Gives the file its name, in place of any file that has it. */
+  async publish(): Promise<void> {
+    try {
+      await rename(this.#temporary, this.path);
+    } catch (error) {
+      throw toFileError(error, 'publish', this.path);
+    }
+    this.#isTemporary = false;
+  }
+
+  /** Removes what was written, unless it is published. Safe at any time, and twice. */
+  async discard(): Promise<void> {
+    // Closing may report an earlier failure to write: of no interest, the file goes away.
+    await this.#close().catch(() => undefined);
+    if (!this.#isTemporary) return;
+    try {
+      await rm(this.#temporary, { force: true });
+    } catch (error) {
+      throw toFileError(error, 'remove', this.#temporary);
+    }
+    this.#isTemporary = false;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#pending === '') return;
+    const text = this.#pending;
+    this.#pending = '';
+    await this.#writeBytes(this.#encode(text));
+  }
+
+  /** Into the same buffer each time, which is free again when the write is awaited: new ones would pile up faster than they are collected. */
+  #encode(text: string): Uint8Array {
+    if (text.length * 3 > this.#buffer.byteLength) return Buffer.from(text, 'utf8');
+    return this.#buffer.subarray(0, this.#buffer.write(text, 'utf8'));
+  }
+
+  async #writeBytes(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
+    this.#bytes += bytes.byteLength;
+    try {
+      // Unlike write(), this goes on after a short write, and so meets the error behind it.
+      await this.#handle.writeFile(bytes);
+    } catch (error) {
+      throw toFileError(error, 'write', this.path);
+    }
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#handle.close();
+  }
+}

@@ -1,0 +1,254 @@
+import { parseLossless } from '../domain/json-text.ts';
+import { csvExporter } from './csv.ts';
+import { createDirectory, syncDirectory } from './export-directory.ts';
+import {
+  ExportError,
+  type Exporter,
+  type ExportFormat,
+  type ExportRecord,
+  type Fields,
+  type RecordEncoder,
+} from './exporter.ts';
+import { jsonExporter } from './json.ts';
+import { type ManifestFacts, type PublishedFile, removeManifest, stageManifest } from './manifest.ts';
+import { ndjsonExporter } from './ndjson.ts';
+import { StagedFile } from './staged-file.ts';
+
+export const exporters: Readonly<Record<ExportFormat, Exporter>> = {
+  ndjson: ndjsonExporter,
+  json: jsonExporter,
+  csv: csvExporter,
+};
+
+/** Records to encode at once: bounds the text in memory, whatever the size of the batches that come. */
+const encodeSize = 250;
+
+export interface ExportRequest {
+  /** Created when it is missing. */
+  readonly directory: string;
+  /** The files are called `<baseName>.<extension>`. */
+  readonly baseName: string;
+  readonly formats: readonly ExportFormat[];
+  /** The columns of CSV, in order; other formats ignore them. Of the transformed records, when there is a `transform`. */
+  readonly columns: readonly string[];
+  /** Batches of records, each the text of one JSON object. Pulled no faster than they are written. Should heed `signal` itself while it waits. */
+  readonly records: AsyncIterable<readonly string[]> | Iterable<readonly string[]>;
+  /** Gives each record another shape. What it gets may hold raw numbers (`isRawNumber`), which it may pass on; what it returns must be JSON values. */
+  readonly transform?: ((record: Fields) => Fields) | undefined;
+  /** Heeded between batches. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Files that are complete and synced, but not there yet: to be published, or discarded. */
+export interface StagedExport {
+  readonly files: readonly PublishedFile[];
+  /** Gives all files their names, and writes `manifest.json` last: who finds it finds them whole. Twice is once. */
+  publish(facts: ManifestFacts): Promise<readonly PublishedFile[]>;
+  /** Removes what is not published. Safe twice; after `publish`, does nothing. */
+  discard(): Promise<void>;
+}
+
+interface Output {
+  readonly exporter: Exporter;
+  readonly encoder: RecordEncoder;
+  readonly file: StagedFile;
+}
+
+/**
+ * Writes the records in every format, in one pass, under temporary names. When anything fails, throws `ExportError` and leaves nothing behind; only a killed
+ * process does, see `removeLeftovers`.
+ */
+export async function writeExports(request: ExportRequest): Promise<StagedExport> {
+  checkRequest(request);
+  await createDirectory(request.directory);
+  const outputs: Output[] = [];
+  try {
+    for (const format of new Set(request.formats)) outputs.push(await openOutput(request, exporters[format]));
+    const records = await encodeAll(request, outputs);
+    const files = await Promise.all(outputs.map((output) => finish(output, records)));
+    return stagedExport(request.directory, outputs, files);
+  } catch (error) {
+    await discardAll(outputs);
+    throw error;
+  }
+}
+
+function checkRequest({ directory, baseName, formats, columns }: ExportRequest): void {
+  const refuse = (message: string) => new ExportError(message, { code: 'bad-request', path: directory });
+  const unknown = formats.find((format) => !Object.hasOwn(exporters, format));
+  if (unknown !== undefined)
+    throw refuse(`Unknown export format ${unknown}: expected some of ${Object.keys(exporters).join(', ')}.`);
+  if (formats.length === 0) throw refuse('No export format was given: nothing would be written.');
+  if (formats.includes('csv') && columns.length === 0) throw refuse('CSV needs columns, and none were given.');
+  if (!/^[^/\\]+$/.test(baseName))
+    throw refuse(`A file cannot be called ${JSON.stringify(baseName)}: a name without slashes is needed.`);
+}
+
+async function openOutput(request: ExportRequest, exporter: Exporter): Promise<Output> {
+  const file = await StagedFile.open(request.directory, `${request.baseName}.${exporter.extension}`);
+  return { exporter, encoder: exporter.open(request.columns), file };
+}
+
+async function encodeAll(request: ExportRequest, outputs: readonly Output[]): Promise<number> {
+  const { directory: path, signal, records: batches } = request;
+  let count = 0;
+  try {
+    for (const { file, encoder } of outputs) await file.write(encoder.begin());
+    for await (const batch of batches) {
+      for (let from = 0; from < batch.length; from += encodeSize) {
+        signal?.throwIfAborted();
+        const texts = batch.slice(from, from + encodeSize);
+        await encodeBatch({ texts, first: count + 1, request, outputs });
+        count += texts.length;
+      }
+    }
+    signal?.throwIfAborted();
+    for (const { file, encoder } of outputs) await file.write(encoder.end());
+    return count;
+  } catch (error) {
+    // Files and records throw ExportError: anything else came out of the stream.
+    if (error instanceof ExportError) throw error;
+    if (signal?.aborted)
+      throw new ExportError(`The export into ${path} was stopped after ${count} records.`, {
+        code: 'aborted',
+        path,
+        cause: error,
+      });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ExportError(`Could not read the records to export into ${path}, after ${count}: ${reason}`, {
+      code: 'records-failed',
+      path,
+      cause: error,
+    });
+  }
+}
+
+interface Batch {
+  readonly texts: readonly string[];
+  /** The ordinal of the first of them, from 1. */
+  readonly first: number;
+  readonly request: ExportRequest;
+  readonly outputs: readonly Output[];
+}
+
+async function encodeBatch({ texts, first, request, outputs }: Batch): Promise<void> {
+  const { transform, directory } = request;
+  const records = texts.map((text) =>
+    transform === undefined ? new SourceRecord(text) : new ShapedRecord(text, transform),
+  );
+  for (const { encoder, file } of outputs) {
+    const chunk = encodeOrBlame(encoder, records, { first, path: directory });
+    await file.write(chunk);
+  }
+}
+
+function encodeOrBlame(
+  encoder: RecordEncoder,
+  records: readonly ExportRecord[],
+  facts: { first: number; path: string },
+): ReturnType<RecordEncoder['encode']> {
+  try {
+    return encoder.encode(records);
+  } catch (error) {
+    const index = records.findIndex((record) => !isReadable(record));
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `Record ${facts.first + Math.max(index, 0)} of the export into ${facts.path} cannot be written: ${reason}`;
+    throw new ExportError(message, { code: 'bad-record', path: facts.path, cause: error });
+  }
+}
+
+function isReadable(record: ExportRecord): boolean {
+  try {
+    return record.text !== undefined && record.fields !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** A record as the source gave it. */
+class SourceRecord implements ExportRecord {
+  readonly text: string;
+  #fields: Fields | undefined;
+
+  constructor(text: string) {
+    this.text = onOneLine(text);
+  }
+
+  get fields(): Fields {
+    this.#fields ??= parseFields(this.text);
+    return this.#fields;
+  }
+}
+
+/** A record in another shape, whose text is made from its fields. */
+class ShapedRecord implements ExportRecord {
+  readonly #source: string;
+  readonly #transform: (record: Fields) => Fields;
+  #fields: Fields | undefined;
+  #text: string | undefined;
+
+  constructor(source: string, transform: (record: Fields) => Fields) {
+    this.#source = source;
+    this.#transform = transform;
+  }
+
+  get fields(): Fields {
+    this.#fields ??= this.#transform(parseFields(this.#source));
+    return this.#fields;
+  }
+
+  get text(): string {
+    this.#text ??= JSON.stringify(this.fields);
+    return this.#text;
+  }
+}
+
+/** In JSON, a line break can only stand between tokens, where a space does as well. There is hardly ever one, and to look for it costs next to nothing. */
+function onOneLine(text: string): string {
+  return text.includes('\n') || text.includes('\r') ? text.replaceAll(/[\r\n]/g, ' ') : text;
+}
+
+function parseFields(text: string): Fields {
+  const value = parseLossless(text);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new TypeError(`a record is a JSON object, but this is ${text.slice(0, 40)}`);
+}
+
+async function finish({ exporter, file }: Output, records: number): Promise<PublishedFile> {
+  const { bytes, sha256 } = await file.seal();
+  return { format: exporter.format, path: file.path, records, bytes, sha256 };
+}
+
+function stagedExport(directory: string, outputs: readonly Output[], files: readonly PublishedFile[]): StagedExport {
+  let publishing: Promise<readonly PublishedFile[]> | undefined;
+  const publish = async (facts: ManifestFacts) => {
+    const manifest = await stageManifest(directory, facts, files);
+    try {
+      await removeManifest(directory);
+      for (const { file } of outputs) await file.publish();
+      await syncDirectory(directory);
+      await manifest.publish();
+    } finally {
+      await manifest.discard();
+    }
+    await syncDirectory(directory);
+    return files;
+  };
+  return {
+    files,
+    publish: (facts) => {
+      publishing ??= publish(facts);
+      return publishing;
+    },
+    discard: async () => {
+      // A publication under way is waited for: of a file, there is either the name or nothing.
+      await publishing?.catch(() => undefined);
+      await discardAll(outputs);
+    },
+  };
+}
+
+/** What cannot be removed is left, in silence: the reason why the export ends matters more, and `removeLeftovers` comes by. */
+async function discardAll(outputs: readonly Output[]): Promise<void> {
+  await Promise.allSettled(outputs.map(({ file }) => file.discard()));
+}

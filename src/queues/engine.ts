@@ -1,0 +1,46 @@
+import type { Job, QueueOptions, WorkerOptions } from 'bullmq';
+import { type Payload, type QueueName, queueTable } from './queue-table.ts';
+
+export type EngineKind = 'postgres' | 'redis';
+
+/**
+ * What an engine has to bring: BullMQ's classes bound to its store, and how to reach it. Everything else is the same
+ * for both (see queues.ts).
+ */
+export interface QueueEngine {
+  readonly kind: EngineKind;
+  createQueue(name: QueueName, options: EngineOptions): EngineQueue;
+  createWorker(name: QueueName, process: (job: Job) => Promise<unknown>, options: EngineWorkerOptions): EngineWorker;
+  /** Proves that the store answers and is fit to hold queues. Throws an OperatorError that says what to do. */
+  check(): Promise<void>;
+}
+
+export type EngineOptions = Pick<QueueOptions, 'defaultJobOptions' | 'prefix'>;
+export type EngineWorkerOptions = Omit<WorkerOptions, 'connection'>;
+
+/** The part of BullMQ's Queue that Sheaf uses. */
+export interface EngineQueue {
+  addBulk(jobs: readonly EngineJob[]): Promise<readonly { readonly id?: string | undefined }[]>;
+  getJobCounts(...states: string[]): Promise<Record<string, number>>;
+  waitUntilReady(): Promise<unknown>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  close(): Promise<void>;
+}
+
+export interface EngineJob {
+  readonly name: string;
+  readonly data: unknown;
+  readonly opts: { readonly jobId: string; readonly delay?: number };
+}
+
+/** The part of BullMQ's Worker that Sheaf uses. */
+export interface EngineWorker {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  waitUntilReady(): Promise<unknown>;
+  close(force?: boolean): Promise<void>;
+}
+
+export function readPayload<Name extends QueueName>(name: Name, data: unknown): Payload<Name> {
+  return queueTable[name].parse(data) as Payload<Name>;
+}
+

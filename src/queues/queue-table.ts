@@ -1,0 +1,22 @@
+import { z } from 'zod';
+
+/**
+ * Every queue of Sheaf: what its jobs carry. Jobs hold references into the ledger and never a record, so the store's
+ * size does not depend on what is harvested.
+ */
+export const queueTable = {
+  'sheaf-slices': z.object({ run: z.string(), slice: z.int(), attempt: z.int() }),
+  'sheaf-finalise': z.object({ run: z.string(), generation: z.int(), attempt: z.int() }),
+} as const;
+
+export type QueueName = keyof typeof queueTable;
+export type Payload<Name extends QueueName> = z.output<(typeof queueTable)[Name]>;
+export const queueNames = Object.keys(queueTable) as readonly QueueName[];
+
+/** The id of a payload's job: adding the same one twice is adding it once. BullMQ allows no colon in it. */
+export function jobIdOf<Name extends QueueName>(payload: Payload<Name>): string {
+  return Object.values(payload).join('_');
+}
+
+/** Ended jobs that are kept for people to look at, each way of ending. */
+export const KEPT_JOBS = { completed: 100, failed: 500 } as const;

@@ -1,0 +1,110 @@
+import type { Job } from 'bullmq';
+import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
+import { createPostgresEngine } from './postgres-engine.ts';
+import { jobIdOf, KEPT_JOBS, type Payload, type QueueName } from './queue-table.ts';
+import { createRedisEngine } from './redis-engine.ts';
+
+/** Jobs are added some hundreds at a time: one huge call would stall every other client of a Redis. */
+const CHUNK = 500;
+
+/** Sheaf's queues, on either engine. Jobs are typed by the queue table. */
+export interface Queues {
+  readonly engine: QueueEngine['kind'];
+  /**
+   * Adds jobs; one that is already there stays as it is. Resolves when the store has taken all of them, and throws
+   * when it has not. `delayMs` is how long they wait before a worker may take them.
+   */
+  add<Name extends QueueName>(name: Name, payloads: readonly Payload<Name>[], options?: { delayMs?: number }): Promise<void>;
+  /** Starts a worker on a queue. It takes up to `concurrency` jobs at once until it is closed. */
+  work<Name extends QueueName>(name: Name, process: (payload: Payload<Name>) => Promise<string>, options: WorkOptions): QueueWorker;
+  /** Jobs by state, for `doctor` and for people. */
+  counts(name: QueueName): Promise<Record<string, number>>;
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorkOptions {
+  /** Jobs at once. */
+  readonly concurrency: number;
+}
+
+export interface QueueWorker {
+  /** Resolves when the worker takes jobs. */
+  ready(): Promise<void>;
+  /** Takes no further job, and resolves when those under way have ended. */
+  close(): Promise<void>;
+}
+
+export interface QueuesOptions {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  /** Keeps apart the queues of installations that share a Redis. */
+  readonly installation: string;
+  readonly onError: (error: Error) => void;
+}
+
+/** Opens the queues: on Redis when there is a URL for it, in PostgreSQL otherwise. Nothing connects before first use. */
+export function openQueues({ databaseUrl, redisUrl, installation, onError }: QueuesOptions): Queues {
+  const engine = redisUrl === undefined ? createPostgresEngine(databaseUrl) : createRedisEngine(redisUrl);
+  const prefix = `{sheaf-${installation}}`; // the braces keep a Redis Cluster from spreading one queue's keys
+  const opened = new Map<QueueName, EngineQueue>();
+  let isClosing = false; // a connection that ends while it is being closed is no trouble
+  const tell = (error: Error) => {
+    if (!isClosing) onError(error);
+  };
+
+  const queue = (name: QueueName): EngineQueue => {
+    const known = opened.get(name);
+    if (known !== undefined) return known;
+    const created = engine.createQueue(name, { prefix, defaultJobOptions });
+    created.on('error', tell);
+    opened.set(name, created);
+    return created;
+  };
+
+  return {
+    engine: engine.kind,
+    add: async (name, payloads, options = {}) => {
+      for (let from = 0; from < payloads.length; from += CHUNK) {
+        await addChunk(queue(name), payloads.slice(from, from + CHUNK), options.delayMs ?? 0);
+      }
+    },
+    work: (name, process, options) => {
+      const handle = (job: Job) => process(readPayload(name, job.data));
+      const worker = engine.createWorker(name, handle, { prefix, concurrency: options.concurrency, ...workerOptions });
+      worker.on('error', tell);
+      return { ready: async () => void (await worker.waitUntilReady()), close: () => worker.close() };
+    },
+    counts: (name) => queue(name).getJobCounts(),
+    check: () => engine.check(),
+    close: async () => {
+      isClosing = true;
+      await Promise.all([...opened.values()].map((each) => each.close()));
+      opened.clear();
+    },
+  };
+}
+
+/** The ledger decides about attempts, so every job is run once; a retry is a new job. */
+const defaultJobOptions = {
+  attempts: 1,
+  removeOnComplete: { count: KEPT_JOBS.completed },
+  removeOnFail: { count: KEPT_JOBS.failed },
+};
+
+/**
+ * A stalled job is one whose worker died: BullMQ gives it to another, however often that happens, because the ledger
+ * counts what a slice has cost, and not the queue.
+ */
+const workerOptions = { maxStalledCount: 1_000_000, stalledInterval: 15_000, lockDuration: 30_000 };
+
+async function addChunk(queue: EngineQueue, payloads: readonly Payload<QueueName>[], delayMs: number): Promise<void> {
+  const jobs = payloads.map((payload) => {
+    const jobId = jobIdOf(payload);
+    return { name: jobId, data: payload, opts: delayMs > 0 ? { jobId, delay: delayMs } : { jobId } };
+  });
+  const added = await queue.addBulk(jobs);
+  // addBulk resolves even when the store refused an entry: it then names it by a negative error code.
+  const refused = jobs.find((job, position) => added[position]?.id !== job.opts.jobId);
+  if (refused !== undefined) throw new Error(`the queue did not take job ${refused.opts.jobId}`);
+}

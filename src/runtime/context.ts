@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import type { Settings } from '../config/options.ts';
+import { checkServer, type Database, openDatabase } from '../db/database.ts';
+import { migrateDatabase, requireMigrated } from '../db/migrate.ts';
+import { installationId } from '../db/queries/installation.ts';
+import { toStoredError } from '../domain/errors.ts';
+import type { ReachableSource } from '../producer/plan-run.ts';
+import { migratePostgresEngine } from '../queues/postgres-engine.ts';
+import { openQueues, type Queues } from '../queues/queues.ts';
+import { createTelemetry, type Telemetry } from '../telemetry/events.ts';
+import { type LogLevel, logEvents } from '../telemetry/logger.ts';
+import { Closing } from './closing.ts';
+import { startEmbedded } from './embedded.ts';
+import { createSources, type Sources } from './sources.ts';
+
+/** Everything that the commands work with, built in one place. Close it when done: in reverse order, twice is fine. */
+export interface SheafContext {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly queues: Queues;
+  readonly telemetry: Telemetry;
+  readonly sources: Sources;
+  readonly reach: (source: string) => ReachableSource;
+  /** True when the database is the embedded one. */
+  readonly isEmbedded: boolean;
+  close(): Promise<void>;
+}
+
+export interface ContextOptions {
+  readonly settings: Settings;
+  /** What is logged when SHEAF_LOG_LEVEL says nothing. */
+  readonly logLevel: LogLevel;
+  /** Slices at once; 0 for a command that works none. Decides how many connections are opened. */
+  readonly concurrency: number;
+  /** Requests a second to every source, instead of what the settings say; null for what they say. */
+  readonly rate: number | null;
+  /** Told about what takes a while, such as a first start of the embedded PostgreSQL. */
+  readonly onProgress?: (text: string) => void;
+}
+
+/** Opens the database (starting the embedded one where none is set), proves it fit, and opens the queues and sources. */
+export async function openContext(options: ContextOptions): Promise<SheafContext> {
+  const { settings } = options;
+  const closing = new Closing();
+  try {
+    const telemetry = createTelemetry();
+    logEvents(telemetry, settings.SHEAF_LOG_LEVEL ?? options.logLevel);
+    const { database, isEmbedded } = await openStore(options, closing, telemetry);
+    const queues = openQueues({
+      databaseUrl: database.url,
+      redisUrl: settings.REDIS_URL,
+      installation: await installationId(database),
+      onError: (error) => telemetry.emit('connection.trouble', { store: 'queue', error: toStoredError(error) }),
+    });
+    closing.add(() => queues.close());
+    await queues.check();
+    const sources = createSources({ settings, telemetry, rate: options.rate, connections: Math.max(1, options.concurrency) });
+    closing.add(() => sources.close());
+    const close = () => closing.close();
+    return { settings, database, queues, telemetry, sources, reach: sources.reach, isEmbedded, close };
+  } catch (error) {
+    await closing.close();
+    throw error;
+  }
+}
+
+async function openStore(
+  options: ContextOptions,
+  closing: Closing,
+  telemetry: Telemetry,
+): Promise<{ database: Database; isEmbedded: boolean }> {
+  const { settings, concurrency } = options;
+  const isEmbedded = settings.DATABASE_URL === undefined;
+  const url = settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing, options.onProgress));
+  const database = openDatabase({
+    url,
+    applicationName: 'sheaf',
+    connections: concurrency + 6, // one a slice, and some for finalising, reconciling and looking on
+    onTrouble: (error) => telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) }),
+  });
+  closing.add(() => database.close());
+  await checkServer(database);
+  // The embedded database is Sheaf's own; another is migrated when its operator says so.
+  if (isEmbedded) await migrateDatabase(database, migratePostgresEngine);
+  else await requireMigrated(database);
+  return { database, isEmbedded };
+}
+
+/** `sheaf db migrate`: brings the database up to date. Returns the names of the migrations applied. */
+export async function migrate(options: Omit<ContextOptions, 'concurrency' | 'rate' | 'logLevel'>): Promise<string[]> {
+  const { settings } = options;
+  const closing = new Closing();
+  try {
+    const url = settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing, options.onProgress));
+    const database = openDatabase({ url, applicationName: 'sheaf-migrate', connections: 2 });
+    closing.add(() => database.close());
+    await checkServer(database);
+    return await migrateDatabase(database, migratePostgresEngine);
+  } finally {
+    await closing.close();
+  }
+}

@@ -1,0 +1,67 @@
+import { join, relative, resolve } from 'node:path';
+import type { Settings } from '../config/options.ts';
+import { parseDataset } from '../domain/dataset.ts';
+import { generateData } from '../twin/generated-data.ts';
+import { startTwin } from '../twin/start-twin.ts';
+import type { SheafContext } from './context.ts';
+import { launchRun } from './harvest.ts';
+
+/** The same imitated parliament each time, so that a second demo finds nothing new. */
+const SEED = 1849;
+
+export interface Demo {
+  /** Settings that lead to the demo's own database, folder and source, whatever the environment says. */
+  readonly settings: Settings;
+  /** As to be typed: relative to the working directory where that is shorter. */
+  readonly homeSetting: string;
+  readonly outSetting: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the twin with `percent` of the real volumes. Stop it when done. */
+export async function startDemo(settings: Settings, percent: number, say: (text: string) => void): Promise<Demo> {
+  say(`Imitating the Danish Parliament's API with ${percent} % of its records ...`);
+  const entities = ['Afstemning', 'Sag', 'Aktør', 'Stemme'];
+  const twin = await startTwin({ dataset: generateData({ seed: SEED, scale: percent / 100, entities }) });
+  const home = resolve(settings.SHEAF_HOME, 'demo');
+  const out = resolve(settings.SHEAF_OUT, 'demo');
+  return {
+    settings: {
+      ...settings,
+      DATABASE_URL: undefined,
+      REDIS_URL: undefined,
+      SHEAF_HOME: home,
+      SHEAF_OUT: out,
+      SHEAF_ODA_URL: twin.url,
+      SHEAF_ODA_RATE: undefined,
+    },
+    homeSetting: typed(home),
+    outSetting: typed(out),
+    stop: () => twin.stop(),
+  };
+}
+
+/** Plans the demo's runs. Returns their ids. */
+export async function launchDemoRuns(context: SheafContext, datasets: readonly string[]): Promise<string[]> {
+  const runs: string[] = [];
+  for (const dataset of datasets) {
+    const run = await launchRun(context, {
+      dataset: parseDataset(dataset),
+      filter: null,
+      select: null,
+      maxRecords: null,
+      strategy: null,
+      formats: ['ndjson', 'json', 'csv'],
+      shape: 'source',
+      out: context.settings.SHEAF_OUT,
+      onFailure: 'stop',
+    });
+    runs.push(run);
+  }
+  return runs;
+}
+
+function typed(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : join(near);
+}

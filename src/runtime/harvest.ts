@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getRun, reopenRun } from '../db/queries/runs.ts';
+import { reopenFailedSlices, sliceTotals, type SliceTotals } from '../db/queries/slices.ts';
+import type { RunRow } from '../db/schema.ts';
+import { UsageError } from '../domain/errors.ts';
+import type { HarvestRequest } from '../domain/harvest-request.ts';
+import { hasEnded, type RunState } from '../domain/run.ts';
+import { checkWritable } from '../exporters/export-directory.ts';
+import { enqueueSlices } from '../producer/enqueue-slices.ts';
+import { planRun } from '../producer/plan-run.ts';
+import { reconcile } from '../workers/reconcile.ts';
+import { finaliseIfSettled } from '../workers/settle.ts';
+import type { SheafContext } from './context.ts';
+
+/** How often a run that is waited for is looked at. */
+const LOOK_MS = 200;
+
+/** Checks all requests before any of them starts. Throws a UsageError for the first that makes no sense. */
+export async function checkRequests({ reach }: Pick<SheafContext, 'reach'>, requests: readonly HarvestRequest[]): Promise<void> {
+  for (const request of requests) {
+    const { source, fetch } = reach(request.dataset.source);
+    await source.check(fetch, request.dataset.entity, request);
+    await checkWritable(request.out);
+  }
+}
+
+/** Plans a run and hands it to the fleet. Returns its id. */
+export async function launchRun(context: SheafContext, request: HarvestRequest): Promise<string> {
+  const run = await planRun(context, request);
+  await finaliseIfSettled(context, run); // a dataset without a record has no slice that could settle last
+  return run;
+}
+
+/**
+ * Sets a run going again from where the ledger says it stands: what dead workers held is released, failed slices are
+ * opened again, and only what is missing is fetched. A run that ended failed or partial starts its next generation.
+ * Throws a UsageError for a run that is complete or was cancelled.
+ */
+export async function resumeRun(context: SheafContext, run: RunRow): Promise<void> {
+  const { database, telemetry } = context;
+  if (run.state === 'complete') throw cannotResume(run, 'is complete; there is nothing left to do');
+  if (run.state === 'cancelled') throw cannotResume(run, 'was cancelled; harvest the dataset again');
+  if (run.sealedAt === null) throw cannotResume(run, 'was never planned to its end; harvest the dataset again');
+  await checkWritable(run.request.out);
+  await reconcile(context);
+  if (hasEnded(run.state)) {
+    await reopenFailedSlices(database, run.id);
+    await reopenRun(database, run.id);
+    telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });
+  }
+  await enqueueSlices(context, run.id);
+  await finaliseIfSettled(context, run.id);
+}
+
+function cannotResume(run: RunRow, why: string): UsageError {
+  return new UsageError(`Run ${run.id} ${why}.`, { code: 'cannot-resume', facts: { run: run.id, state: run.state } });
+}
+
+/** A run at one moment, for whoever watches it. */
+export interface RunProgress {
+  readonly run: string;
+  readonly dataset: string;
+  readonly state: RunState;
+  readonly expected: number | null;
+  readonly pageSize: number;
+  readonly totals: SliceTotals;
+}
+
+/** Waits until all runs have ended, telling `onProgress` about each as often as it looks. Ends early when aborted. */
+export async function watchRuns(
+  { database }: Pick<SheafContext, 'database'>,
+  runs: readonly string[],
+  options: { readonly signal: AbortSignal; readonly onProgress: (progress: readonly RunProgress[]) => void },
+): Promise<void> {
+  while (!options.signal.aborted) {
+    const progress = await Promise.all(runs.map((run) => progressOf({ database }, run)));
+    options.onProgress(progress);
+    if (progress.every(({ state }) => hasEnded(state))) return;
+    await sleep(LOOK_MS, undefined, { signal: options.signal }).catch(() => undefined);
+  }
+}
+
+export async function progressOf({ database }: Pick<SheafContext, 'database'>, id: string): Promise<RunProgress> {
+  const { dataset, state, expected, pageSize } = await getRun(database, id);
+  return { run: id, dataset, state, expected, pageSize, totals: await sliceTotals(database, id) };
+}

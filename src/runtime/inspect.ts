@@ -1,0 +1,50 @@
+import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
+import { listSlices } from '../db/queries/slices.ts';
+import { listLiveWorkers } from '../db/queries/workers.ts';
+import type { RunRow } from '../db/schema.ts';
+import { checkRunReference } from '../domain/run.ts';
+import type { RunReport } from '../domain/report.ts';
+import type { SheafContext } from './context.ts';
+import { reportRun } from './report.ts';
+
+export type { RunRow } from '../db/schema.ts';
+
+/** Finds a run by its id, an end of it, or `latest`; throws a UsageError unless exactly one fits. */
+export function findRun({ database }: SheafContext, reference: string): Promise<RunRow> {
+  return resolveRun(database, checkRunReference(reference));
+}
+
+/** The newest runs, the latest first. */
+export function recentRuns({ database }: SheafContext, filter: { dataset?: string | undefined; limit: number }): Promise<RunRow[]> {
+  return listRuns(database, filter);
+}
+
+/** A run that was begun and neither ended nor is being worked on by anybody shows here, too. */
+export function openRuns({ database }: SheafContext): Promise<RunRow[]> {
+  return runsInState(database, ['planning', 'fetching', 'finalising']);
+}
+
+/** What `sheaf status` shows of a run beyond its report. */
+export interface RunDetails {
+  readonly report: RunReport;
+  readonly run: RunRow;
+  readonly slices: Readonly<Record<'pending' | 'working' | 'done' | 'failed', number>>;
+  readonly failures: readonly { readonly slice: number; readonly message: string }[];
+  readonly workers: readonly { readonly id: number; readonly host: string; readonly pid: number; readonly slices: number }[];
+}
+
+export async function inspectRun({ database }: SheafContext, run: RunRow): Promise<RunDetails> {
+  const rows = await listSlices(database, run.id, ['pending', 'working', 'done', 'failed']);
+  const count = (state: string) => rows.filter((row) => row.state === state).length;
+  const failures = rows
+    .filter((row) => row.state === 'failed')
+    .map((row) => ({ slice: row.number, message: row.error?.message ?? 'no reason was noted' }));
+  const workers = (await listLiveWorkers(database)).map(({ id, host, pid }) => ({
+    id,
+    host,
+    pid,
+    slices: rows.filter((row) => row.workerId === id).length,
+  }));
+  const slices = { pending: count('pending'), working: count('working'), done: count('done'), failed: count('failed') };
+  return { report: await reportRun(database, run.id), run, slices, failures, workers };
+}

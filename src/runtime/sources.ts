@@ -1,0 +1,100 @@
+import type { Settings } from '../config/options.ts';
+import { countLiveWorkers } from '../db/queries/workers.ts';
+import type { Database } from '../db/database.ts';
+import { toStoredError } from '../domain/errors.ts';
+import { requestRetryPolicy } from '../domain/retry-policy.ts';
+import { createRateGate } from '../gate/rate-gate.ts';
+import type { ReachableSource } from '../producer/plan-run.ts';
+import { createHttpClient } from '../sources/http-client.ts';
+import { createOdaSource } from '../sources/oda/oda-source.ts';
+import { createRegistry, type Registry } from '../sources/registry.ts';
+import { createSourceFetch, type FetchEvent } from '../sources/source-fetch.ts';
+import type { Telemetry } from '../telemetry/events.ts';
+import { VERSION } from './version.ts';
+
+/** What a public API is asked at most, all workers together, unless it is told otherwise: polite clients send this. */
+const POLITE_RATE = 5;
+
+export interface Sources {
+  readonly registry: Registry;
+  readonly reach: (source: string) => ReachableSource;
+  /** Requests a second that the fleet sends to a source at most; null for no limit. */
+  readonly rateOf: (source: string) => number | null;
+  /** Counts the live workers anew: each takes an equal share of the rate. */
+  refreshShare(database: Database): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SourcesOptions {
+  readonly settings: Settings;
+  readonly telemetry: Telemetry;
+  /** Overrides the settings' rates; 0 for no limit, null to leave them. */
+  readonly rate: number | null;
+  /** Sockets to each source. */
+  readonly connections: number;
+}
+
+/** Builds every source with its HTTP client and its gate. Nothing is sent before it is asked for. */
+export function createSources({ settings, telemetry, rate, connections }: SourcesOptions): Sources {
+  const oda = createOdaSource({ baseUrl: settings.SHEAF_ODA_URL });
+  const registry = createRegistry([oda]);
+  const rates = new Map([[oda.name, effectiveRate(rate ?? settings.SHEAF_ODA_RATE, oda.baseUrl)]]);
+  const reached = new Map<string, { reachable: ReachableSource; close: () => Promise<void> }>();
+  let liveWorkers = 1;
+
+  const open = (name: string) => {
+    const source = registry.findSource(name);
+    const client = createHttpClient({
+      baseUrl: source.baseUrl,
+      userAgent: settings.SHEAF_USER_AGENT ?? `sheaf/${VERSION}`,
+      connections,
+      connectTimeoutMs: settings.SHEAF_CONNECT_TIMEOUT_MS,
+      headersTimeoutMs: settings.SHEAF_HEADERS_TIMEOUT_MS,
+      bodyTimeoutMs: settings.SHEAF_BODY_TIMEOUT_MS,
+      maxBodyBytes: settings.SHEAF_MAX_BODY_MB * 1_000_000,
+    });
+    const gate = createRateGate({
+      source: name,
+      requestsPerSecond: rates.get(name) ?? null,
+      share: () => 1 / liveWorkers,
+      telemetry,
+    });
+    const onEvent = (event: FetchEvent) => forward(telemetry, event);
+    const fetch = createSourceFetch({ source: name, client, gate, policy: requestRetryPolicy, onEvent });
+    return { reachable: { source, fetch }, close: () => client.close() };
+  };
+
+  return {
+    registry,
+    rateOf: (name) => rates.get(name) ?? null,
+    reach: (name) => {
+      const known = reached.get(name) ?? open(name);
+      reached.set(name, known);
+      return known.reachable;
+    },
+    refreshShare: async (database) => {
+      liveWorkers = await countLiveWorkers(database);
+    },
+    close: async () => {
+      await Promise.all([...reached.values()].map(({ close }) => close()));
+    },
+  };
+}
+
+/** A server on this machine is the user's own, most often the twin: it is not held back unless asked for. */
+export function effectiveRate(asked: number | undefined, baseUrl: string): number | null {
+  if (asked !== undefined) return asked === 0 ? null : asked;
+  const { hostname } = new URL(baseUrl);
+  const isLocal = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return isLocal ? null : POLITE_RATE;
+}
+
+function forward(telemetry: Telemetry, event: FetchEvent): void {
+  if (event.type === 'request-finished') {
+    const { source, status, durationMs, bytes } = event;
+    telemetry.emit('request.finished', { source, status: status ?? 0, durationMs, bytes });
+    return;
+  }
+  const { source, attempt, delayMs, error } = event;
+  telemetry.emit('request.retried', { source, attempt, delayMs, error: toStoredError(error) });
+}

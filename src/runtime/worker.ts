@@ -1,0 +1,63 @@
+import { hostname } from 'node:os';
+import { releaseForgottenFinalisations } from '../db/queries/runs.ts';
+import { releaseForgottenSlices } from '../db/queries/slices.ts';
+import { registerWorker, retireWorker } from '../db/queries/workers.ts';
+import { openWorkerSession } from '../db/worker-session.ts';
+import { toStoredError } from '../domain/errors.ts';
+import { startFinaliseWorker } from '../workers/finalise-worker.ts';
+import { reconcile } from '../workers/reconcile.ts';
+import { startSliceWorker } from '../workers/slice-worker.ts';
+import { Closing } from './closing.ts';
+import type { SheafContext } from './context.ts';
+import { every } from './every.ts';
+import { VERSION } from './version.ts';
+
+const BEAT_MS = 5_000;
+
+/** A process's part in the fleet. */
+export interface Worker {
+  readonly id: number;
+  /** Hands back what is under way and retires. Costs no attempt; safe twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Joins the fleet: registers in the ledger, shows signs of life, takes slices and finalisations from the queues, and
+ * shares the duty of reconciling.
+ */
+export async function startWorker(context: SheafContext, concurrency: number): Promise<Worker> {
+  const { database, queues, telemetry, sources, reach } = context;
+  const closing = new Closing();
+  try {
+    const id = await registerWorker(database, { host: hostname(), pid: process.pid, version: VERSION, concurrency });
+    closing.add(() => retireWorker(database, id));
+    const session = await openWorkerSession(database, id);
+    closing.add(() => session.close());
+    await sources.refreshShare(database);
+
+    const work = { database, queues, telemetry, reach, workerId: id };
+    const finaliser = startFinaliseWorker(work);
+    closing.add(() => finaliser.stop());
+    const slices = startSliceWorker(work, concurrency);
+    closing.add(() => slices.stop());
+    await Promise.all([slices.ready(), finaliser.ready()]);
+
+    const onError = (error: unknown) => telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
+    const duties = async () => {
+      await session.beat();
+      await sources.refreshShare(database);
+      await releaseForgottenSlices(database, id, slices.held());
+      await releaseForgottenFinalisations(database, id, finaliser.held());
+      await reconcile(work);
+    };
+    const beating = every(BEAT_MS, duties, onError);
+    closing.add(() => beating.stop());
+
+    telemetry.emit('worker.started', { worker: id, concurrency });
+    closing.add(() => telemetry.emit('worker.stopped', { worker: id }));
+    return { id, stop: () => closing.close() };
+  } catch (error) {
+    await closing.close().catch(() => undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,23 @@
+/** The functions of OData v3, with how many arguments each takes at least and at most. */
+export const filterFunctions: ReadonlyMap<string, readonly [number, number]> = new Map([
+  ['substringof', [2, 2]],
+  ['startswith', [2, 2]],
+  ['endswith', [2, 2]],
+  ['length', [1, 1]],
+  ['indexof', [2, 2]],
+  ['replace', [3, 3]],
+  ['substring', [2, 3]],
+  ['tolower', [1, 1]],
+  ['toupper', [1, 1]],
+  ['trim', [1, 1]],
+  ['concat', [2, 2]],
+  ['year', [1, 1]],
+  ['month', [1, 1]],
+  ['day', [1, 1]],
+  ['hour', [1, 1]],
+  ['minute', [1, 1]],
+  ['second', [1, 1]],
+  ['round', [1, 1]],
+  ['floor', [1, 1]],
+  ['ceiling', [1, 1]],
+]);

@@ -1,0 +1,81 @@
+import { UsageError } from '../../domain/errors.ts';
+import type { Selection } from '../../domain/harvest-request.ts';
+import { didYouMean, listNames, nearest } from '../../domain/nearest.ts';
+import type { Entity } from '../../domain/record.ts';
+import type { Source, SourceFetch } from '../source.ts';
+import { canonicalShapeOf } from './canonical.ts';
+import { checkFilterNames, parseFilter } from './filter.ts';
+import { parseMetadata } from './metadata.ts';
+import { pagePath } from './page-url.ts';
+import { readPage } from './read-page.ts';
+import { count, survey } from './survey.ts';
+
+export interface OdaSourceOptions {
+  /** The service's root, e.g. `https://oda.ft.dk/api/`. */
+  readonly baseUrl: string;
+}
+
+/** The open data of the Danish Parliament, or any OData v3 service that behaves like it. */
+export function createOdaSource({ baseUrl }: OdaSourceOptions): Source {
+  let cached: Promise<readonly Entity[]> | undefined;
+
+  /** A failure is not remembered: the next one who asks tries again. */
+  const entities = (fetch: SourceFetch) => {
+    cached ??= loadEntities(fetch).catch((error: unknown) => {
+      cached = undefined;
+      throw error;
+    });
+    return cached;
+  };
+
+  return {
+    name: 'oda',
+    title: 'Open data of the Danish Parliament (Folketinget)',
+    baseUrl: baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`,
+    entities,
+    check: async (fetch, entity, selection) => checkSelection(await entities(fetch), entity, selection),
+    survey,
+    count,
+    pagePath,
+    readPage,
+    canonicalShape: canonicalShapeOf,
+  };
+}
+
+async function loadEntities(fetch: SourceFetch): Promise<readonly Entity[]> {
+  return (await fetch('$metadata', parseMetadata, { accept: 'application/xml' })).value;
+}
+
+function checkSelection(entities: readonly Entity[], asked: string, selection: Selection): Entity {
+  const entity = findEntity(entities, asked);
+  for (const field of selection.select ?? []) checkField(entity, field);
+  if (selection.filter !== null) checkFilterNames(parseFilter(selection.filter), entity, selection.filter);
+  const { maxRecords } = selection;
+  if (maxRecords !== null && !(Number.isSafeInteger(maxRecords) && maxRecords >= 1)) {
+    throw new UsageError(`The most records to harvest must be a whole number from 1, not ${maxRecords}.`, {
+      code: 'bad-max-records',
+      facts: { asked: maxRecords },
+    });
+  }
+  return entity;
+}
+
+function findEntity(entities: readonly Entity[], asked: string): Entity {
+  const name = asked.normalize('NFC');
+  const found = entities.find((entity) => entity.name === name);
+  if (found !== undefined) return found;
+  const names = entities.map((entity) => entity.name);
+  throw new UsageError(
+    `The source oda has no entity "${asked}".${didYouMean(name, names)} It has: ${listNames(names, 60)}.`,
+    { code: 'unknown-entity', facts: { asked, nearest: nearest(name, names) } },
+  );
+}
+
+function checkField(entity: Entity, asked: string): void {
+  const names = entity.fields.map((field) => field.name);
+  if (names.includes(asked)) return;
+  throw new UsageError(
+    `${entity.name} has no field "${asked}".${didYouMean(asked, names)} It has: ${listNames(names, 40)}.`,
+    { code: 'unknown-field', facts: { asked, entity: entity.name, nearest: nearest(asked, names) } },
+  );
+}

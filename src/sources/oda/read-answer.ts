@@ -1,0 +1,136 @@
+import { bodyStart } from '../../domain/classify.ts';
+import { PermanentError, TransientError } from '../../domain/errors.ts';
+import { sliceArrayElements } from '../../domain/json-text.ts';
+import type { Entity, NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
+import { hasIntegerKey, isReject, isRow, normaliseRecord } from '../normalise.ts';
+import type { SourceQuery } from '../source.ts';
+import { parseFilter } from './filter.ts';
+import { evaluate } from './filter-evaluate.ts';
+
+/** A collection as it came, checked against the query's filter and order. */
+export interface Answer {
+  /** In the order they came; of rows with the same key only the last one's content. */
+  readonly records: readonly NormalisedRecord[];
+  readonly rejects: readonly RejectedRecord[];
+  /** Rows in the response, taken or not. */
+  readonly received: number;
+  /** How many the source says match; null when it was not asked, or does not say. */
+  readonly count: number | null;
+  /** Whether the source says that there are more. */
+  readonly hasNext: boolean;
+}
+
+interface ReadOptions {
+  /** Rows after these are not looked at. */
+  readonly most?: number;
+  readonly order?: 'ascending' | 'descending';
+}
+
+/**
+ * Reads the JSON of a collection. Throws a TransientError for anything but a collection, a PermanentError
+ * (`filter-ignored`, `order-ignored`) when the rows show that the source did not do what was asked.
+ */
+export function readAnswer(query: SourceQuery, body: string, options: ReadOptions = {}): Answer {
+  const { envelope, values, texts } = parseCollection(body);
+  const most = options.most ?? values.length;
+  const rows = values.slice(0, most);
+  checkFilter(rows, query);
+  const { records, rejects } = normaliseRows(rows, texts, query.entity);
+  if (hasIntegerKey(query.entity)) checkOrder(records, options.order ?? 'ascending', query);
+  return {
+    records,
+    rejects,
+    received: rows.length,
+    count: readCount(envelope['odata.count']),
+    hasNext: typeof envelope['odata.nextLink'] === 'string' && envelope['odata.nextLink'] !== '',
+  };
+}
+
+interface Collection {
+  readonly envelope: Record<string, unknown>;
+  readonly values: readonly unknown[];
+  /** The source text of each value. */
+  readonly texts: readonly string[];
+}
+
+function parseCollection(body: string): Collection {
+  const envelope = parseJson(body);
+  const values = isRow(envelope) ? envelope['value'] : undefined;
+  if (!isRow(envelope) || !Array.isArray(values)) throw notCollection(body);
+  const texts = sliceArrayElements(body, 'value');
+  if (texts?.length !== values.length) throw notCollection(body);
+  return { envelope, values, texts };
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw new TransientError(`The answer is not JSON, or cut short: ${bodyStart(body) || '(empty)'}`, {
+      code: 'not-json',
+      facts: { bodyStart: bodyStart(body), length: body.length },
+      cause: error,
+    });
+  }
+}
+
+function notCollection(body: string): TransientError {
+  return new TransientError(`The answer is JSON, but not a collection with "value": ${bodyStart(body)}`, {
+    code: 'not-a-collection',
+    facts: { bodyStart: bodyStart(body) },
+  });
+}
+
+function checkFilter(rows: readonly unknown[], { selection, entity }: SourceQuery): void {
+  if (selection.filter === null) return;
+  const filter = parseFilter(selection.filter);
+  const stray = rows.find((row) => isRow(row) && evaluate(filter, row) === false);
+  if (!isRow(stray)) return;
+  const key = String(stray[entity.keyField]);
+  throw new PermanentError(
+    `The source ignored the filter "${selection.filter}": it sent ${entity.name} ${key}, which does not match. ` +
+      'Check the filter; this source answers with everything when it does not understand one.',
+    { code: 'filter-ignored', facts: { filter: selection.filter, key } },
+  );
+}
+
+interface Normalised {
+  readonly records: readonly NormalisedRecord[];
+  readonly rejects: readonly RejectedRecord[];
+}
+
+/** A row sent twice is one record. When its two versions differ, it changed while it was read: the last one is newer. */
+function normaliseRows(rows: readonly unknown[], texts: readonly string[], entity: Entity): Normalised {
+  const records = new Map<string, NormalisedRecord>();
+  const rejects: RejectedRecord[] = [];
+  for (const [index, row] of rows.entries()) {
+    const normalised = normaliseRecord(texts[index] ?? '', row, entity);
+    if (isReject(normalised)) rejects.push(normalised);
+    else records.set(normalised.key, normalised);
+  }
+  return { records: [...records.values()], rejects };
+}
+
+function checkOrder(records: readonly NormalisedRecord[], order: string, { entity }: SourceQuery): void {
+  const sign = order === 'ascending' ? 1n : -1n;
+  let previous: bigint | null = null;
+  for (const { key } of records) {
+    const rank = BigInt(key) * sign;
+    if (previous !== null && rank < previous) throw orderIgnored(entity, key);
+    previous = rank;
+  }
+}
+
+export function orderIgnored(entity: Entity, key: string): PermanentError {
+  return new PermanentError(
+    `The source ignored the order by ${entity.keyField}: ${entity.name} ${key} is out of place. ` +
+      'Its pages cannot be walked without losing records.',
+    { code: 'order-ignored', facts: { entity: entity.name, key } },
+  );
+}
+
+/** A string at this source, a number elsewhere. */
+function readCount(value: unknown): number | null {
+  const count = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : null;
+}

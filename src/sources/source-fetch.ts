@@ -1,0 +1,163 @@
+import { setTimeout as sleepFor } from 'node:timers/promises';
+import { classifyFailure, classifyResponse } from '../domain/classify.ts';
+import { GateClosedError, SheafError, TransientError } from '../domain/errors.ts';
+import type { Gate } from '../domain/gate.ts';
+import { decideRetry, type RetryPolicy } from '../domain/retry-policy.ts';
+import type { HttpClient, HttpResponse } from './http-client.ts';
+import type { Fetched, FetchOptions, SourceFetch } from './source.ts';
+
+/** Time as the retry loop needs it; tests pass their own. */
+export interface Clock {
+  now(): Date;
+  /** Rejects with the signal's reason when that is aborted first. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  sleep: async (delayMs, signal) => {
+    try {
+      await sleepFor(delayMs, undefined, signal === undefined ? {} : { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    }
+  },
+};
+
+/**
+ * What happens while fetching. Every request that passed the gate gives exactly one `request-finished`, however it
+ * ended, and every pause before another try one `request-retried`.
+ */
+export type FetchEvent =
+  | {
+      readonly type: 'request-finished';
+      readonly source: string;
+      /** Without credentials. */
+      readonly url: string;
+      /** Null when no response came. */
+      readonly status: number | null;
+      readonly durationMs: number;
+      readonly bytes: number;
+      /** Why the answer was not taken; null when it was. */
+      readonly error: unknown;
+    }
+  | {
+      readonly type: 'request-retried';
+      readonly source: string;
+      readonly url: string;
+      readonly error: TransientError;
+      /** How many requests have failed so far. */
+      readonly attempt: number;
+      readonly delayMs: number;
+    };
+
+export interface SourceFetchOptions {
+  /** The source's name, for errors and events. */
+  readonly source: string;
+  readonly client: HttpClient;
+  readonly gate: Gate;
+  readonly policy: RetryPolicy;
+  /** From 0 up to 1. Default `Math.random`. */
+  readonly random?: () => number;
+  readonly clock?: Clock;
+  /** The longest pause before a retry that is waited out here; a longer one postpones the work. Default 60,000. */
+  readonly maxWaitMs?: number;
+  readonly onEvent?: (event: FetchEvent) => void;
+}
+
+const DEFAULT_MAX_WAIT_MS = 60_000;
+
+/**
+ * Builds the `SourceFetch` of one source: gate, request, classify, read, and again while trying again can help.
+ *
+ * Throws the last error with the fact `requests` added when it gives up; a GateClosedError when the source asked to be
+ * left alone for longer than `maxWaitMs`; the signal's reason when aborted.
+ */
+export function createSourceFetch(options: SourceFetchOptions): SourceFetch {
+  return async (path, read, fetchOptions = {}) => {
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await tryOnce(options, { path, read, ...fetchOptions });
+      if ('value' in outcome) return { ...outcome, requests: attempt };
+      const delayMs = pauseAfter(options, outcome.error, attempt);
+      report(options, path, { error: outcome.error, attempt, delayMs });
+      await (options.clock ?? systemClock).sleep(delayMs, fetchOptions.signal);
+    }
+  };
+}
+
+interface Ask<T> extends FetchOptions {
+  readonly path: string;
+  readonly read: (body: string) => T;
+}
+
+type Outcome<T> = Omit<Fetched<T>, 'requests'> | { readonly error: unknown };
+
+/** One request. What the source did wrong comes back as a value; an abort, or a closed gate, is thrown. */
+async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Outcome<T>> {
+  await options.gate.admit(ask.signal);
+  const startedMs = performance.now();
+  let response: HttpResponse | undefined;
+  let failure: unknown = null;
+  try {
+    response = await options.client.get(ask.path, { accept: ask.accept ?? 'application/json', signal: ask.signal });
+    return { value: readResponse(options, ask, response), bytes: response.bytes, durationMs: since(startedMs) };
+  } catch (error) {
+    failure = ask.signal?.aborted ? ask.signal.reason : classifyFailure(error, options.client.urlOf(ask.path));
+    ask.signal?.throwIfAborted();
+    return { error: failure };
+  } finally {
+    options.onEvent?.({
+      type: 'request-finished',
+      source: options.source,
+      url: options.client.urlOf(ask.path),
+      status: response?.status ?? null,
+      durationMs: since(startedMs),
+      bytes: response?.bytes ?? 0,
+      error: failure,
+    });
+  }
+}
+
+function readResponse<T>({ client, clock = systemClock }: SourceFetchOptions, ask: Ask<T>, response: HttpResponse): T {
+  const { status, headers, body } = response;
+  const facts = { status, headers, body, url: client.urlOf(ask.path), ...(ask.accept && { accept: ask.accept }) };
+  const error = classifyResponse(facts, clock.now());
+  if (error !== null) throw error;
+  return ask.read(body);
+}
+
+/** How long to wait before the next try. Throws the error when there is to be none, or not soon. */
+function pauseAfter(options: SourceFetchOptions, error: unknown, attempt: number): number {
+  const now = (options.clock ?? systemClock).now();
+  // Before anything is decided: everything that shares the gate must hear of it, also when this request gives up.
+  if (error instanceof TransientError && error.retryAt !== null) options.gate.closeUntil(error.retryAt);
+  const random = (options.random ?? Math.random)();
+  const decision = decideRetry(error, options.policy, { attempt, now, random });
+  if (decision.kind === 'give-up') throw withRequests(error, attempt);
+  if (decision.delayMs > (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS)) {
+    throw new GateClosedError(options.source, new Date(now.getTime() + decision.delayMs));
+  }
+  return decision.delayMs;
+}
+
+/** The same error, told how many requests it took. Changed in place, so that its class, stack and cause stay. */
+function withRequests(error: unknown, requests: number): unknown {
+  if (!(error instanceof SheafError)) return error;
+  return Object.assign(error, { facts: { ...error.facts, requests } });
+}
+
+interface Retry {
+  readonly error: unknown;
+  readonly attempt: number;
+  readonly delayMs: number;
+}
+
+function report({ onEvent, source, client }: SourceFetchOptions, path: string, { error, ...rest }: Retry): void {
+  if (!(error instanceof TransientError)) return;
+  onEvent?.({ type: 'request-retried', source, url: client.urlOf(path), error, ...rest });
+}
+
+function since(startedMs: number): number {
+  return Math.round(performance.now() - startedMs);
+}

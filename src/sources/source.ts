@@ -1,0 +1,110 @@
+import type { Selection, Strategy } from '../domain/harvest-request.ts';
+import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
+import type { Span } from '../domain/span.ts';
+
+/**
+ * The contract of a source: an upstream API that hands out its records page by page.
+ *
+ * A source knows how its API is asked and what its answers mean; it never sends a request itself, keeps no state but a
+ * cache of its metadata, and knows nothing of queues, databases or retries. Every method that needs the network is
+ * handed a `SourceFetch`, which paces requests, retries what is transient, and counts.
+ */
+export interface Source {
+  /** The first half of a dataset's name; also the schema of its typed views. */
+  readonly name: string;
+  /** One line for people: what this source holds. */
+  readonly title: string;
+  /** Ends with a slash. May hold credentials: redact before showing. */
+  readonly baseUrl: string;
+
+  /** The entities that exist, from the source's metadata. Cached for as long as the source object lives. */
+  entities(fetch: SourceFetch): Promise<readonly Entity[]>;
+
+  /**
+   * Finds one entity and checks that the selection makes sense for it.
+   * Throws a UsageError that names what was asked, what exists and the nearest name, for an unknown entity or field.
+   */
+  check(fetch: SourceFetch, entity: string, selection: Selection): Promise<Entity>;
+
+  /** Asks the source what a plan needs to know. A few requests, whatever the volume. */
+  survey(fetch: SourceFetch, query: SourceQuery, strategy: Strategy | null): Promise<Survey>;
+
+  /** How many records the query selects now; with a range, only those inside it. Null when the source cannot say. */
+  count(fetch: SourceFetch, query: SourceQuery, within?: CountRange): Promise<number | null>;
+
+  /** The path and query, relative to `baseUrl`, of the page of `span` that starts after `cursor`. */
+  pagePath(query: SourceQuery, position: PagePosition): string;
+
+  /**
+   * What a response means. Throws a TransientError for a body that is cut short or not what a healthy source answers,
+   * a PermanentError when the source did not do what was asked (filter or order ignored).
+   */
+  readPage(query: SourceQuery, position: PagePosition, body: string): Page;
+
+  /** The canonical shape of an entity's records, with its columns; null where the source's own shape is the canonical one. */
+  canonicalShape(entity: string): CanonicalShape | null;
+}
+
+/** One entity, and which of its records are wanted. */
+export interface SourceQuery {
+  readonly entity: Entity;
+  readonly selection: Selection;
+}
+
+/** A span of keys or of positions. Without a strategy: of keys, where the source can range over them. */
+export interface CountRange extends Span {
+  readonly strategy?: Strategy;
+}
+
+export interface Survey {
+  readonly strategy: Strategy;
+  /** What the slices must cover: keys for `keyset`, positions for `offset`. Empty (`after === upto`) when there is nothing. */
+  readonly span: Span;
+  /** Records the source says match; null when it does not say. `maxRecords` is already taken into account. */
+  readonly expected: number | null;
+  /** Records a page holds, as learnt from what came back. */
+  readonly pageSize: number;
+}
+
+export interface PagePosition {
+  readonly strategy: Strategy;
+  readonly span: Span;
+  /** Where the walk has come to: `span.after` at first, then the last page's `next`. */
+  readonly cursor: number;
+  /** Records a page is known to hold; used to tell a short page from a full one. */
+  readonly pageSize: number;
+}
+
+export interface Page {
+  readonly records: readonly NormalisedRecord[];
+  readonly rejects: readonly RejectedRecord[];
+  /** Rows in the response, taken or not. */
+  readonly received: number;
+  /** The cursor of the following page; null when the span is exhausted. */
+  readonly next: number | null;
+}
+
+export interface CanonicalShape {
+  readonly columns: readonly string[];
+  toCanonical(record: Record<string, unknown>): Record<string, unknown>;
+}
+
+/**
+ * Sends one GET below the source's base URL: waits for the gate, retries what is transient with jitter, honours
+ * `Retry-After`. `read` turns the body of a 2xx answer into a value and may throw a TransientError to have the request
+ * tried again. `accept` is the media type asked for (default JSON).
+ */
+export type SourceFetch = <T>(path: string, read: (body: string) => T, options?: FetchOptions) => Promise<Fetched<T>>;
+
+export interface FetchOptions {
+  readonly accept?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface Fetched<T> {
+  readonly value: T;
+  /** Requests sent, the successful one included. */
+  readonly requests: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+}

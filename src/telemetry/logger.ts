@@ -1,0 +1,38 @@
+import { pino } from 'pino';
+import { redact } from '../domain/redact.ts';
+import type { EventName, SheafEvents, Telemetry } from './events.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+type WritingLevel = Exclude<LogLevel, 'silent'>;
+
+/** At which level each event is logged; `debug` for what happens per page or request. */
+const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
+  'request.finished': 'debug',
+  'request.retried': 'info',
+  'gate.closed': 'info',
+  'run.planned': 'info',
+  'run.state': 'info',
+  'slice.claimed': 'debug',
+  'slice.split': 'debug',
+  'slice.settled': 'info',
+  'page.staged': 'debug',
+  'finalise.step': 'info',
+  'reconcile.repaired': 'warn',
+  'worker.started': 'info',
+  'worker.stopped': 'info',
+  'connection.trouble': 'warn',
+};
+
+/** Logs every event as one JSON line on stderr. URLs are redacted on the way. */
+export function logEvents(telemetry: Telemetry, level: LogLevel): void {
+  if (level === 'silent') return;
+  const logger = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks: { streamWrite: redact } },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  for (const name of Object.keys(LEVELS) as EventName[]) {
+    const eventLevel = LEVELS[name];
+    if (!logger.isLevelEnabled(eventLevel)) continue;
+    telemetry.on(name, (event: SheafEvents[EventName]) => logger[eventLevel](event, name));
+  }
+}

@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import { saveExports } from '../db/queries/exports.ts';
+import { mergeStaged, readStaged, type StagedRows } from '../db/queries/records.ts';
+import {
+  claimFinalise,
+  endFinalised,
+  type FinaliseClaim,
+  getRun,
+  refetchRun,
+  releaseFinalise,
+  saveProof,
+} from '../db/queries/runs.ts';
+import { pendingSlices, restartSlices } from '../db/queries/slices.ts';
+import { clearStaged, dropStaging } from '../db/queries/staging.ts';
+import type { RunRow } from '../db/schema.ts';
+import { isConnectionTrouble } from '../domain/classify.ts';
+import { toStoredError } from '../domain/errors.ts';
+import { redact } from '../domain/redact.ts';
+import type { Proof } from '../domain/report.ts';
+import { removeLeftovers } from '../exporters/export-directory.ts';
+import { type StagedExport, writeExports } from '../exporters/write-export.ts';
+import type { Source, SourceQuery } from '../sources/source.ts';
+import type { SheafEvents, Telemetry } from '../telemetry/events.ts';
+import { exportShape } from './export-shape.ts';
+import { verifyRun } from './verify-run.ts';
+import type { WorkContext } from './work-context.ts';
+
+/** A run that is being finalised. */
+interface Finalising {
+  readonly claim: FinaliseClaim;
+  readonly run: RunRow;
+  readonly source: Source;
+  readonly query: SourceQuery;
+}
+
+/**
+ * The chord's body, carried out once a generation: verify → write the exports → merge → publish → report.
+ *
+ * The files are written before the merge, under temporary names, and given their names after it: a full disk then
+ * leaves the tables as they were, and a reader never sees half a file. Each step can be run again: a finaliser that
+ * dies is followed by another, which starts over and finds the merge done, if it was. Returns what the queue shows.
+ */
+export async function finaliseRun(context: WorkContext, job: { run: string; generation: number }): Promise<string> {
+  const claim = await claimFinalise(context.database, job, context.workerId);
+  if (claim === undefined) return 'nothing to finalise';
+  try {
+    const run = await getRun(context.database, claim.run);
+    const { source, fetch } = context.reach(run.request.dataset.source);
+    const entity = await source.check(fetch, run.request.dataset.entity, run.request);
+    return await carryThrough(context, { claim, run, source, query: { entity, selection: run.request } });
+  } catch (error) {
+    return giveUp(context, claim, error);
+  }
+}
+
+async function carryThrough(context: WorkContext, finalising: Finalising): Promise<string> {
+  const { claim, run, query } = finalising;
+  const clock = { telemetry: context.telemetry, run: run.id };
+  const verdict = await timed(clock, 'verify', () => verifyRun(context, run, query));
+  if (verdict.kind === 'lost') return fetchAgain(context, claim, verdict.slices);
+  await saveProof(context.database, claim, verdict.proof);
+  const { distinctKeys, stagedRows } = verdict.proof;
+  const rows = { distinctKeys, hasDuplicates: distinctKeys !== stagedRows };
+  const staged = await timed(clock, 'export', () => stageExports(context, finalising, rows));
+  try {
+    const counts = await timed(clock, 'merge', () =>
+      mergeStaged(context.database, claim, { dataset: run.dataset, rows }),
+    );
+    if (counts === undefined) return 'another finaliser has taken over';
+    await timed(clock, 'publish', () => publish(context, finalising, { staged, proof: verdict.proof }));
+  } finally {
+    await staged.discard();
+  }
+  return end(context, claim, verdict.proof);
+}
+
+/** PostgreSQL crashed since these slices were staged: they are fetched again, and the run is finalised after that. */
+async function fetchAgain({ database, queues, telemetry }: WorkContext, claim: FinaliseClaim, slices: readonly number[]): Promise<string> {
+  await clearStaged(database, claim.run, slices);
+  await restartSlices(database, claim.run, slices);
+  const isRefetching = await refetchRun(database, claim);
+  if (!isRefetching) return 'another finaliser has taken over';
+  telemetry.emit('reconcile.repaired', { run: claim.run, what: 'slices that lost staged rows', count: slices.length });
+  await queues.add('sheaf-slices', await pendingSlices(database, claim.run));
+  return `${slices.length} slices lost staged rows and are fetched again`;
+}
+
+async function stageExports(context: WorkContext, { run, source, query }: Finalising, rows: StagedRows): Promise<StagedExport> {
+  const directory = exportDirectory(run);
+  await removeLeftovers(directory);
+  const { columns, transform } = exportShape(source, query, run.request.shape);
+  return writeExports({
+    directory,
+    baseName: run.dataset.replace('/', '-'),
+    formats: run.request.formats,
+    columns,
+    transform,
+    records: readStaged(context.database, run.id, rows.hasDuplicates),
+  });
+}
+
+/** Each generation has a directory of its own, so that what was published once never changes. */
+export function exportDirectory(run: Pick<RunRow, 'id' | 'dataset' | 'generation' | 'request'>): string {
+  const directory = join(run.request.out, run.dataset.replace('/', '-'), run.id);
+  return run.generation === 1 ? directory : join(directory, `generation-${run.generation}`);
+}
+
+interface ReadyToPublish {
+  readonly staged: StagedExport;
+  readonly proof: Proof;
+}
+
+async function publish({ database }: WorkContext, { run, source }: Finalising, { staged, proof }: ReadyToPublish): Promise<void> {
+  const files = await staged.publish({
+    run: run.id,
+    dataset: run.dataset,
+    generation: run.generation,
+    state: proof.holds ? 'complete' : 'partial',
+    reason: proof.reason,
+    source: redact(source.baseUrl),
+    filter: run.request.filter,
+    select: run.request.select,
+    shape: run.request.shape,
+    plannedAt: run.createdAt.toISOString(),
+    proof,
+  });
+  await saveExports(database, { run: run.id, generation: run.generation }, files);
+}
+
+async function end({ database, telemetry }: WorkContext, claim: FinaliseClaim, proof: Proof): Promise<string> {
+  const state = proof.holds ? 'complete' : 'partial';
+  const isEnded = await endFinalised(database, claim, { state, reason: proof.reason });
+  if (!isEnded) return 'another finaliser has taken over';
+  telemetry.emit('run.state', { run: claim.run, state, reason: proof.reason });
+  // A partial run keeps its staged rows: repairing it must not mean fetching everything again.
+  if (state === 'complete') await dropStaging(database, claim.run);
+  return state;
+}
+
+/** What this machine or the source must put right ends the run as failed; a store that is away only ends this attempt. */
+async function giveUp({ database, telemetry }: WorkContext, claim: FinaliseClaim, error: unknown): Promise<string> {
+  if (isConnectionTrouble(error)) {
+    await releaseFinalise(database, claim).catch(() => undefined); // else the reconciler sees to it
+    throw error;
+  }
+  const stored = toStoredError(error);
+  const isEnded = await endFinalised(database, claim, { state: 'failed', reason: stored.message, error: stored });
+  if (isEnded) telemetry.emit('run.state', { run: claim.run, state: 'failed', reason: stored.message });
+  return `failed: ${stored.message}`;
+}
+
+type Step = SheafEvents['finalise.step']['step'];
+
+async function timed<T>({ telemetry, run }: { telemetry: Telemetry; run: string }, step: Step, work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  const result = await work();
+  telemetry.emit('finalise.step', { run, step, durationMs: performance.now() - startedAt });
+  return result;
+}

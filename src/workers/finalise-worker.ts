@@ -1,0 +1,26 @@
+import { finaliseRun } from './finalise-run.ts';
+import type { WorkContext } from './work-context.ts';
+
+export interface FinaliseWorker {
+  /** The runs that this process finalises right now. */
+  held(): readonly string[];
+  ready(): Promise<void>;
+  /** Resolves when a finalisation that is under way has ended. */
+  stop(): Promise<void>;
+}
+
+/** Takes finalisations from the queue. Two at once, so that a large run does not hold up a small one. */
+export function startFinaliseWorker(context: WorkContext): FinaliseWorker {
+  const held = new Set<string>();
+  const process = async (job: { run: string; generation: number }): Promise<string> => {
+    if (held.has(job.run)) return 'this worker is at it';
+    held.add(job.run);
+    try {
+      return await finaliseRun(context, job);
+    } finally {
+      held.delete(job.run);
+    }
+  };
+  const worker = context.queues.work('sheaf-finalise', process, { concurrency: 2 });
+  return { held: () => [...held], ready: () => worker.ready(), stop: () => worker.close() };
+}

@@ -1,0 +1,71 @@
+import { endRun, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
+import { countLongPending, pendingSlices, releaseDeadSlices } from '../db/queries/slices.ts';
+import { tryAsOnlyOne } from '../db/queries/workers.ts';
+import { finaliseIfSettled } from './settle.ts';
+import type { WorkContext } from './work-context.ts';
+
+type ReconcileContext = Pick<WorkContext, 'database' | 'queues' | 'telemetry'>;
+
+/** A plan is written within seconds; one that is not sealed after this has lost its planner. */
+const PLANNING_MINUTES = 10;
+
+/**
+ * Puts the queue and the ledger back in step. PostgreSQL is the truth and the queue may have lost anything, so this
+ * only ever adds jobs, which claim nothing when they are out of date: it is safe at any time. One process of the fleet
+ * does it at a time; false when another is at it.
+ */
+export async function reconcile(context: ReconcileContext): Promise<boolean> {
+  return tryAsOnlyOne(context.database, 'sheaf reconcile', async () => {
+    await releaseWhatTheDeadHeld(context);
+    await endLostPlans(context);
+    await requeueLostSlices(context);
+    await requeueLostFinalisations(context);
+  });
+}
+
+async function releaseWhatTheDeadHeld({ database, queues, telemetry }: ReconcileContext): Promise<void> {
+  const released = await releaseDeadSlices(database);
+  for (const [run, count] of released) {
+    telemetry.emit('reconcile.repaired', { run, what: 'slices of dead workers', count });
+    await queues.add('sheaf-slices', await pendingSlices(database, run));
+  }
+}
+
+async function endLostPlans({ database }: ReconcileContext): Promise<void> {
+  const overdue = Date.now() - PLANNING_MINUTES * 60_000;
+  for (const run of await runsInState(database, ['planning'])) {
+    if (run.createdAt.getTime() > overdue) continue;
+    await endRun(database, run.id, { state: 'failed', reason: 'its planner died before the plan was sealed; harvest again' });
+  }
+}
+
+/**
+ * Every slice that waits should have a job. When the queue holds fewer jobs than slices have been waiting for a while,
+ * it has lost some, and all of them are added again.
+ */
+async function requeueLostSlices(context: ReconcileContext): Promise<void> {
+  const { database, queues, telemetry } = context;
+  const runs = await runsInState(database, ['fetching']);
+  for (const run of runs) await finaliseIfSettled(context, run.id);
+  const waiting = await countLongPending(database);
+  if (waiting === 0 || (await countJobs(queues)) >= waiting) return;
+  for (const run of runs) {
+    const slices = await pendingSlices(database, run.id);
+    if (slices.length === 0) continue;
+    await queues.add('sheaf-slices', slices);
+    telemetry.emit('reconcile.repaired', { run: run.id, what: 'slices that the queue had lost', count: slices.length });
+  }
+}
+
+async function countJobs(queues: ReconcileContext['queues']): Promise<number> {
+  const counts = await queues.counts('sheaf-slices');
+  return UNENDED.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+}
+
+/** BullMQ's states of a job that will still be worked. */
+const UNENDED = ['waiting', 'active', 'delayed', 'prioritized', 'paused'];
+
+/** A finalisation whose worker died, or whose job was lost, gets a job again. */
+async function requeueLostFinalisations({ database, queues }: ReconcileContext): Promise<void> {
+  await queues.add('sheaf-finalise', await unattendedFinalisations(database));
+}

@@ -1,0 +1,126 @@
+import { getRun } from '../db/queries/runs.ts';
+import { type ClaimedSlice, claimSlice, releaseSlice, type SliceReference } from '../db/queries/slices.ts';
+import { type StagedPage, stagePage } from '../db/queries/staging.ts';
+import { GateClosedError, toStoredError } from '../domain/errors.ts';
+import type { SliceOutcome } from '../domain/outcome.ts';
+import { pageBudget, splitRest } from '../domain/slice.ts';
+import type { Span } from '../domain/span.ts';
+import type { Fetched, Page, PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
+import type { WorkContext } from './work-context.ts';
+
+/** A slice gives part of its rest away only once it is half as long again as planned: rounding alone must not split. */
+const SPLIT_SLACK = 1.5;
+
+/** What is fixed while a slice is walked. */
+interface Walk {
+  readonly claim: ClaimedSlice;
+  readonly source: Source;
+  readonly fetch: SourceFetch;
+  readonly query: SourceQuery;
+  readonly strategy: PagePosition['strategy'];
+  readonly pageSize: number;
+  /** Pages after which part of the rest is given away. */
+  readonly budget: number;
+  readonly stop: AbortSignal;
+}
+
+export interface SliceAttempt {
+  readonly outcome: SliceOutcome;
+  /** Undefined when nothing could be claimed. */
+  readonly claim: ClaimedSlice | undefined;
+}
+
+/**
+ * One attempt at a slice: claims it, then walks its pages from the ledger's cursor: fetch → normalise → stage, the next
+ * page fetched while the last is staged. Never throws for what the source does; what went wrong is in the outcome.
+ * `stop` makes it hand the slice back with everything staged so far kept.
+ */
+export async function runSlice(context: WorkContext, job: SliceReference, stop: AbortSignal): Promise<SliceAttempt> {
+  const claim = await claimSlice(context.database, job, context.workerId);
+  if (claim === undefined) return { claim, outcome: { kind: 'abandoned', reason: 'nothing to claim' } };
+  context.telemetry.emit('slice.claimed', { run: claim.run, slice: claim.slice, attempt: claim.attempt });
+  const ending = new AbortController(); // ends a page that is being fetched ahead when the walk ends before it
+  try {
+    const walk = await prepare(context, claim, AbortSignal.any([stop, ending.signal]));
+    return { claim, outcome: await walkPages(context, walk) };
+  } catch (error) {
+    return { claim, outcome: outcomeOf(error, stop) };
+  } finally {
+    ending.abort();
+  }
+}
+
+function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
+  if (stop.aborted) return { kind: 'handed-back' };
+  if (error instanceof GateClosedError) return { kind: 'postponed', until: error.until };
+  return { kind: 'failed', error: toStoredError(error), cause: error };
+}
+
+async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSignal): Promise<Walk> {
+  const run = await getRun(context.database, claim.run);
+  const { source, fetch } = context.reach(run.request.dataset.source);
+  const entity = await source.check(fetch, run.request.dataset.entity, run.request);
+  const pages = Math.ceil((run.expected ?? 0) / run.pageSize);
+  const { strategy, pageSize } = run;
+  const budget = Math.ceil(pageBudget(pages, run.sliceCount ?? 1) * SPLIT_SLACK);
+  return { claim, source, fetch, query: { entity, selection: run.request }, strategy, pageSize, budget, stop };
+}
+
+async function walkPages(context: WorkContext, walk: Walk): Promise<SliceOutcome> {
+  let { span } = walk.claim;
+  let sinceSplit = 0;
+  let fetching = fetchPage(walk, span, walk.claim.cursor);
+  for (;;) {
+    const fetched = await fetching;
+    const next = fetched.value.next;
+    sinceSplit += 1;
+    const split = next !== null && sinceSplit >= walk.budget ? splitRest(span, next) : null;
+    if (split !== null) [span, sinceSplit] = [split.keep, 0];
+    if (next !== null) fetching = fetchAhead(walk, span, next);
+    const result = await stage(context, walk, { fetched, split, cursor: next ?? span.upto });
+    if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
+    if (next === null) return { kind: 'staged' };
+    if (walk.stop.aborted) return { kind: 'handed-back' };
+  }
+}
+
+function fetchPage(walk: Walk, span: Span, cursor: number): Promise<Fetched<Page>> {
+  const { source, query, strategy, pageSize, stop } = walk;
+  const position = { strategy, span, cursor, pageSize };
+  return walk.fetch(source.pagePath(query, position), (body) => source.readPage(query, position, body), { signal: stop });
+}
+
+function fetchAhead(walk: Walk, span: Span, cursor: number): Promise<Fetched<Page>> {
+  const fetching = fetchPage(walk, span, cursor);
+  fetching.catch(() => undefined); // looked at when its turn comes; until then it is nobody's unhandled rejection
+  return fetching;
+}
+
+interface PageToStage {
+  readonly fetched: Fetched<Page>;
+  readonly split: StagedPage['split'];
+  readonly cursor: number;
+}
+
+async function stage(context: WorkContext, { claim }: Walk, { fetched, split, cursor }: PageToStage): Promise<'staged' | 'fenced'> {
+  const { database, telemetry, queues } = context;
+  const { records, rejects, next } = fetched.value;
+  const { requests, bytes } = fetched;
+  const startedAt = performance.now();
+  const result = await stagePage(database, claim, { records, rejects, requests, bytes, cursor, isLast: next === null, split });
+  if (result.kind === 'fenced') return 'fenced';
+  const names = { run: claim.run, slice: claim.slice };
+  const durationMs = performance.now() - startedAt;
+  telemetry.emit('page.staged', { ...names, records: records.length, rejects: result.rejects, durationMs });
+  if (result.given !== null) {
+    telemetry.emit('slice.split', { ...names, into: result.given });
+    await queues.add('sheaf-slices', [{ run: claim.run, slice: result.given, attempt: 0 }]);
+  }
+  return 'staged';
+}
+
+/** Fenced: either another worker holds the slice, or the run no longer fetches and the slice is still ours to return. */
+async function handBackOrAbandon(context: WorkContext, claim: ClaimedSlice): Promise<SliceOutcome> {
+  const wasOurs = await releaseSlice(context.database, claim);
+  return { kind: 'abandoned', reason: wasOurs ? 'the run no longer fetches' : 'claimed by another worker' };
+}

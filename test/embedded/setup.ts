@@ -1,0 +1,92 @@
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { expect, onTestFinished } from 'vitest';
+import { listProcesses, type RunningProcess } from '../../src/embedded/process-table.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts';
+
+export const isRoot = process.getuid?.() === 0;
+
+/**
+ * A fresh home, gone after the test; the test fails when a process of its server outlives it. `mode` is of the folder that the
+ * home lies in: by default anybody may pass, as in /home or /srv.
+ */
+export async function setup({ name = 'home', mode = 0o755 } = {}) {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'sheaf-embedded-')));
+  await chmod(root, mode);
+  const home = join(root, name);
+  const servers: EmbeddedPostgres[] = [];
+  onTestFinished(async () => {
+    await Promise.all(servers.map((server) => server.stop().catch(() => undefined)));
+    const place = await placeOf(home);
+    try {
+      await expectNobodyLeft(home);
+    } finally {
+      await Promise.all([root, place].map((folder) => rm(folder, { recursive: true, force: true })));
+    }
+  });
+  const start = async (onProgress?: (text: string) => void) => {
+    const server = await startEmbeddedPostgres({ home, ...(onProgress && { onProgress }) });
+    servers.push(server);
+    return server;
+  };
+  return { root, home, start };
+}
+
+/** With an empty data directory's worth of work done already: for tests of what happens afterwards. */
+export async function setupInitialised() {
+  const bundle = await setup();
+  const server = await bundle.start();
+  await server.stop();
+  return { ...bundle, dataDirectory: server.dataDirectory };
+}
+
+/** As PostgreSQL or Sheaf itself would make it: by root, others may pass. */
+export async function makePlace(home: string): Promise<string> {
+  const folder = join(home, 'postgres');
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+export async function placeOf(home: string): Promise<string> {
+  const folder = join(home, 'postgres');
+  return readFile(join(folder, 'location'), 'utf8').then(
+    (location) => location.trim(),
+    () => folder,
+  );
+}
+
+export async function processesOf(home: string): Promise<RunningProcess[]> {
+  const place = await placeOf(home);
+  const isInside = (text = '') => text.includes(`${home}/`) || text.includes(`${place}/`);
+  const running = await listProcesses();
+  return running.filter((found) => isInside(`${found.commandLine} `) || isInside(found.workingDirectory));
+}
+
+export async function expectNobodyLeft(home: string, withinMs = 8_000): Promise<void> {
+  await expect
+    .poll(async () => (await processesOf(home)).map((found) => found.commandLine), { timeout: withinMs, interval: 50 })
+    .toEqual([]);
+}
+
+export const isServer = (found: RunningProcess) => found.commandLine.includes('cluster_name=');
+export const isKeeper = (found: RunningProcess) => found.commandLine.includes('keeper.');
+
+export async function theOnly(home: string, kind: (found: RunningProcess) => boolean): Promise<RunningProcess> {
+  await expect.poll(async () => (await processesOf(home)).filter(kind).length, { timeout: 10_000 }).toBe(1);
+  const [found] = (await processesOf(home)).filter(kind);
+  if (found === undefined) throw new Error('It ended while being looked at.');
+  return found;
+}
+
+export async function ask<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
