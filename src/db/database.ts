@@ -1,7 +1,8 @@
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { OperatorError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
+import { drizzle } from './drizzle.ts';
 
 /** Older servers lack `pg_input_is_valid`, with which a record is judged before it can spoil a merge. */
 export const MINIMUM_POSTGRES_VERSION = 16;
@@ -71,12 +72,17 @@ function connectionError(url: string, cause: unknown): OperatorError {
   const { code, message } = cause as { code?: string; message?: string };
   const detail = redact(message || code || String(cause));
   const advice =
-    code?.startsWith('28') === true ? 'Check the user and password in DATABASE_URL' : 'Check that it runs, and DATABASE_URL';
-  return new OperatorError(`Cannot use PostgreSQL at ${serverOf(url)}: ${detail}. ${advice}; \`sheaf doctor\` tells more.`, {
-    code: 'database-down',
-    facts: { sqlstate: code },
-    cause,
-  });
+    code?.startsWith('28') === true
+      ? 'Check the user and password in DATABASE_URL'
+      : 'Check that it runs, and DATABASE_URL';
+  return new OperatorError(
+    `Cannot use PostgreSQL at ${serverOf(url)}: ${detail}. ${advice}; \`sheaf doctor\` tells more.`,
+    {
+      code: 'database-down',
+      facts: { sqlstate: code },
+      cause,
+    },
+  );
 }
 
 /** Runs `work` on one connection inside a transaction. Rolls back, and discards a broken connection, on any error. */

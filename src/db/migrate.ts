@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import type pg from 'pg';
 import { OperatorError } from '../domain/errors.ts';
 import { type Database, serverOf } from './database.ts';
+import { drizzle, migrate } from './drizzle.ts';
 
 const FOLDER = fileURLToPath(new URL('../../migrations', import.meta.url));
 const LOCK = [7306, 0] as const; // class of Sheaf's advisory locks; 0 is no worker's id
@@ -17,7 +16,10 @@ interface Journal {
  * Brings the database to the newest schema, in one transaction, one process at a time. `alongside` runs on the same
  * connection under the same lock (the queue engine's own migrations). Returns the names of what was applied.
  */
-export async function migrateDatabase(database: Database, alongside: (client: pg.PoolClient) => Promise<void>): Promise<string[]> {
+export async function migrateDatabase(
+  database: Database,
+  alongside: (client: pg.PoolClient) => Promise<void>,
+): Promise<string[]> {
   const client = await database.pool.connect();
   try {
     await client.query('select pg_advisory_lock($1, $2)', [...LOCK]);

@@ -1,5 +1,3 @@
-import { sql } from 'drizzle-orm';
-import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
 import type { StoredError } from '../domain/errors.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
 import type { Field } from '../domain/record.ts';
@@ -7,6 +5,7 @@ import type { MergeCounts, Proof } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
 import type { SliceState } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
+import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, sql, text, timestamp } from './drizzle.ts';
 
 /**
  * The control plane's tables as drizzle sees them. The truth is `migrations/`, where the comments are, too; a test

@@ -181,6 +181,8 @@ const NETWORK_FAILURES: ReadonlyMap<string, FailureKind> = new Map([
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', untrusted],
   ['ERR_TLS_CERT_ALTNAME_INVALID', untrusted],
   ['HOSTNAME_MISMATCH', untrusted],
+  // undici means to give its parser's errors a code (HPE_…) but does not; their name has to do.
+  ['HTTPParserError', garbled],
   ['UND_ERR_CLOSED', closed],
   ['UND_ERR_DESTROYED', closed],
   ['EMFILE', noFiles],
@@ -226,11 +228,12 @@ function errorOf({ kind, code }: FailureKind, message: string, details: ErrorDet
   return new OperatorError(message, { code, ...details });
 }
 
-/** The first known code of an error, its causes, or the attempts it sums up (several addresses of one host). */
+/** The first known code (or name) of an error, its causes, or the attempts it sums up (several addresses of one host). */
 function codeOf(error: unknown, depth = 0): string | undefined {
   if (!(error instanceof Error) || depth > 4) return undefined;
-  const { code } = error as NodeJS.ErrnoException;
-  if (typeof code === 'string' && failureKind(code) !== undefined) return code;
+  const { code, name } = error as NodeJS.ErrnoException;
+  const known = [code, name].find((each) => typeof each === 'string' && failureKind(each) !== undefined);
+  if (known !== undefined) return known;
   const inner = error instanceof AggregateError ? [...error.errors, error.cause] : [error.cause];
   return inner.map((each) => codeOf(each, depth + 1)).find((found) => found !== undefined);
 }

@@ -35,7 +35,8 @@ export async function findServer(cluster: Cluster): Promise<Finding> {
 /** Errs towards yes: a server that an operator started by hand is recognised by where it works. */
 export function belongsTo(cluster: Cluster, found: RunningProcess): boolean {
   if (found.commandLine.includes(`cluster_name=${cluster.marker} `)) return true;
-  return found.workingDirectory === cluster.dataDirectory;
+  if (found.workingDirectory !== undefined) return found.workingDirectory === cluster.dataDirectory;
+  return found.commandLine.includes(`-D ${cluster.dataDirectory}`);
 }
 
 async function judgeUnreadable(path: string, content: string): Promise<Finding> {

@@ -76,6 +76,7 @@ export async function holdLease(holder: Holder): Promise<Hold> {
 async function release(cluster: Cluster, lease: Lease | undefined): Promise<void> {
   lease?.socket.ref();
   const isReleased = lease !== undefined && (await releaseLease(lease.client).catch(() => false));
+  if (!isReleased) await lease?.client.end().catch(() => undefined);
   // Without a lease too: while it was being sought, a server may have been started for it.
   await leaveServer(cluster, isReleased ? lease.client : undefined);
 }
@@ -98,15 +99,18 @@ async function seekUntilFound(holder: Holder, seeking: Seeking): Promise<Lease |
 async function seekLease(holder: Holder, seeking: Seeking): Promise<Lease> {
   const { place, cluster } = holder;
   let patientUntil = Date.now() + PATIENCE_MS;
+  let hasSpawnedKeeper = false;
   while (!seeking.signal.aborted && Date.now() < patientUntil) {
     const found = await findServer(cluster);
     if (found.kind === 'none') {
       holder.onProgress('Starting PostgreSQL');
       await startServer(place, cluster, seeking.port);
+      hasSpawnedKeeper = true;
       patientUntil = Date.now() + PATIENCE_MS;
       continue;
     }
     const lease = found.kind === 'running' ? await takeLease(cluster, found.server) : undefined;
+    if (lease !== undefined && !hasSpawnedKeeper) await ensureKeeper(cluster, lease.client);
     if (lease !== undefined) return lease;
     if (found.kind === 'running' && found.server.status === 'starting') patientUntil = Date.now() + PATIENCE_MS;
     await pause(20);
@@ -124,7 +128,6 @@ async function takeLease(cluster: Cluster, server: RunningServer): Promise<Lease
   const { client } = connection;
   try {
     if ((await tryLease(client)) && (await isStillReady(cluster, server))) {
-      await ensureKeeper(cluster, client);
       return { ...connection, port: server.port };
     }
   } catch {

@@ -43,8 +43,11 @@ async function openPlace(folder: string): Promise<Place> {
 }
 
 async function readLocation(folder: string): Promise<string | undefined> {
+  const path = join(folder, 'location');
   try {
-    const location = (await readFile(join(folder, 'location'), 'utf8')).trim();
+    // Root goes only where root has said: in another user's home, that user could send it anywhere.
+    if (isRoot() && (await lstat(path)).uid !== 0) return undefined;
+    const location = (await readFile(path, 'utf8')).trim();
     await mkdir(location, { recursive: true, mode: 0o711 });
     return location;
   } catch (error) {

@@ -129,8 +129,10 @@ async function receive(
   const limit = setTimeout(() => controller.abort(new undiciErrors.BodyTimeoutError()), bodyTimeoutMs);
   try {
     const raw = Buffer.from(await response.body.arrayBuffer());
-    const bytes = raw.byteLength;
-    return { status, headers, bytes, body: decodeText(await decompress(raw, headers, maxBodyBytes), headers) };
+    const plain = await decompress(raw, headers, maxBodyBytes);
+    // Only data has to be exact: an error page is wanted for its first words.
+    const body = status < 300 ? decodeText(plain, headers) : plain.toString('utf8');
+    return { status, headers, bytes: raw.byteLength, body };
   } catch (error) {
     // The status says more than a broken error page does.
     if (status >= 400) return { status, headers, bytes: 0, body: '' };

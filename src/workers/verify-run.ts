@@ -50,7 +50,7 @@ async function countAgain(
 ): Promise<{ count: number | null; trouble: string | null }> {
   const { source, fetch } = reach(run.request.dataset.source);
   try {
-    return { count: await source.count(fetch, query, run.span), trouble: null };
+    return { count: await source.count(fetch, query, { ...run.span, strategy: run.strategy }), trouble: null };
   } catch (error) {
     if (!(error instanceof TransientError || error instanceof GateClosedError)) throw error;
     return { count: null, trouble: `the source could not be asked for its count again: ${error.message}` };

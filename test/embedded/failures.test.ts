@@ -69,6 +69,12 @@ it('says so when the password is gone', async () => {
   expect((await failureOf(start())).code).toBe('password_missing');
 });
 
+it.runIf(isRoot)('refuses data that belong to root, as whom PostgreSQL does not run', async () => {
+  const { start, dataDirectory } = await setupInitialised();
+  await chown(dataDirectory, 0, 0);
+  expect((await failureOf(start())).code).toBe('data_owner');
+});
+
 it('passes on what PostgreSQL says when it does not start', async () => {
   const { start, dataDirectory } = await setupInitialised();
   await writeFile(join(dataDirectory, 'postgresql.auto.conf'), 'shared_buffers = much\n');

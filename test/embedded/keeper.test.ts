@@ -12,7 +12,7 @@ it('stops the server within seconds when its last user was killed', async () => 
   const { home } = await setupInitialised();
   const user = await startUser(home);
   await user.kill();
-  await expectNobodyLeft(home, 5_000);
+  await expectNobodyLeft(home);
 });
 
 it('leaves the server to the users who remain when one was killed', async () => {
@@ -80,7 +80,7 @@ it('works from compiled JavaScript too', async () => {
   const user = await startUser(home, { program });
   expect((await theOnly(home, isKeeper)).commandLine).toContain('keeper.js');
   await user.kill();
-  await expectNobodyLeft(home, 5_000);
+  await expectNobodyLeft(home);
 });
 
 it('cuts the log of the server when it has grown too long', async () => {

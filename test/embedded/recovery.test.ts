@@ -1,15 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { openCluster } from '../../src/embedded/cluster.ts';
 import { findServer } from '../../src/embedded/find-server.ts';
 import { startServer } from '../../src/embedded/start-server.ts';
 import { leaveServer } from '../../src/embedded/stop-server.ts';
-import { ask, isRoot, isServer, processesOf, setupInitialised, theOnly } from './setup.ts';
+import { ask, expectNobodyLeft, isRoot, isServer, processesOf, setup, setupInitialised, theOnly } from './setup.ts';
 import { startUser } from './start-user.ts';
 
 async function killServer(home: string): Promise<void> {
@@ -24,6 +26,40 @@ it('starts again after the server and its last user were killed, with everything
   await Promise.all([killServer(home), user.kill()]);
   const { url } = await start();
   expect(await ask(url, 'select answer from kept')).toEqual([{ answer: 42 }]);
+});
+
+it('leaves nothing running and starts again, wherever in its start a command was killed', {
+  timeout: 90_000,
+}, async () => {
+  const killed = async (afterMs: number, home: string) => {
+    const program = fileURLToPath(new URL('./user-program.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, home], { stdio: ['pipe', 'ignore', 'ignore'] });
+    await sleep(afterMs);
+    child.kill('SIGKILL');
+    // A keeper that was started for a server which never came waits for it for a while.
+    await expectNobodyLeft(home, 25_000);
+  };
+  const moments = [150, 300, 500, 800, 1_100, 1_400, 1_700, 2_000];
+  const bundles = await Promise.all(moments.map((_, index) => (index % 2 === 0 ? setup() : setupInitialised())));
+  await Promise.all(bundles.map(({ home }, index) => killed(moments[index] ?? 0, home)));
+  for (const { home, start } of bundles) {
+    const server = await start();
+    expect(await ask(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    expect((await readdir(join(home, 'postgres'))).sort()).toEqual(['data', 'server.log']);
+    await server.stop();
+  }
+});
+
+it('cleans up after a command that was killed while it set up the data', async () => {
+  const { home, start } = await setup();
+  const program = fileURLToPath(new URL('./user-program.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, home], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const names = () => readdir(join(home, 'postgres')).catch(() => []);
+  await expect.poll(async () => (await names()).some((name) => name.includes('.making-')), { interval: 10 }).toBe(true);
+  child.kill('SIGKILL');
+  const { url } = await start();
+  expect(await ask(url, 'select 1 as one')).toEqual([{ one: 1 }]);
+  expect((await names()).sort()).toEqual(['data', 'server.log']);
 });
 
 it('is not misled by a stale pid file whose process id now belongs to somebody else', async () => {

@@ -1,21 +1,29 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
-import { expect, onTestFinished } from 'vitest';
+import { afterAll, expect, onTestFinished } from 'vitest';
 import { listProcesses, type RunningProcess } from '../../src/embedded/process-table.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/start-embedded-postgres.ts';
 
 export const isRoot = process.getuid?.() === 0;
+
+const run = promisify(execFile);
+
+async function makeHome(name: string, mode: number) {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'sheaf-embedded-')));
+  await chmod(root, mode);
+  return { root, home: join(root, name) };
+}
 
 /**
  * A fresh home, gone after the test; the test fails when a process of its server outlives it. `mode` is of the folder that the
  * home lies in: by default anybody may pass, as in /home or /srv.
  */
 export async function setup({ name = 'home', mode = 0o755 } = {}) {
-  const root = await realpath(await mkdtemp(join(tmpdir(), 'sheaf-embedded-')));
-  await chmod(root, mode);
-  const home = join(root, name);
+  const { root, home } = await makeHome(name, mode);
   const servers: EmbeddedPostgres[] = [];
   onTestFinished(async () => {
     await Promise.all(servers.map((server) => server.stop().catch(() => undefined)));
@@ -34,12 +42,26 @@ export async function setup({ name = 'home', mode = 0o755 } = {}) {
   return { root, home, start };
 }
 
-/** With an empty data directory's worth of work done already: for tests of what happens afterwards. */
+let template: Promise<string> | undefined;
+
+afterAll(async () => {
+  const home = await template?.catch(() => undefined);
+  if (home !== undefined) await rm(dirname(home), { recursive: true, force: true });
+});
+
+/** As `setup`, with a data directory in it; setting one up is what takes the most time, so the tests of a file share the work. */
 export async function setupInitialised() {
   const bundle = await setup();
-  const server = await bundle.start();
+  template ??= makeTemplate();
+  await run('cp', ['-a', await template, bundle.home]);
+  return { ...bundle, dataDirectory: join(bundle.home, 'postgres', 'data') };
+}
+
+async function makeTemplate(): Promise<string> {
+  const { home } = await makeHome('template', 0o755);
+  const server = await startEmbeddedPostgres({ home });
   await server.stop();
-  return { ...bundle, dataDirectory: server.dataDirectory };
+  return home;
 }
 
 /** As PostgreSQL or Sheaf itself would make it: by root, others may pass. */

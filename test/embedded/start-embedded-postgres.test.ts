@@ -19,7 +19,7 @@ it('makes a database on the first start, and finds it again on the next', async 
 });
 
 it('listens on 127.0.0.1 alone, with settings for bulk loading that keep commits durable', async () => {
-  const { start } = await setup();
+  const { start } = await setupInitialised();
   const { url } = await start();
   const rows = await ask<{ name: string; setting: string }>(
     url,
@@ -44,7 +44,7 @@ it('listens on 127.0.0.1 alone, with settings for bulk loading that keep commits
 });
 
 it('knows the case of every letter, and sorts by code point, on all machines alike', async () => {
-  const { start } = await setup();
+  const { start } = await setupInitialised();
   const { url } = await start();
   const [row] = await ask(
     url,
@@ -54,7 +54,7 @@ it('knows the case of every letter, and sorts by code point, on all machines ali
 });
 
 it('asks for a random password of 32 bytes, which only the owner of the data can read', async () => {
-  const { start } = await setup();
+  const { start } = await setupInitialised();
   const { url, dataDirectory } = await start();
   expect(new URL(url).password).toMatch(/^[0-9a-f]{64}$/);
   const file = await stat(join(dataDirectory, 'sheaf.password'));
@@ -68,7 +68,7 @@ it('asks for a random password of 32 bytes, which only the owner of the data can
 });
 
 it('returns from stop when the server is gone, and may be stopped twice', async () => {
-  const { home, start } = await setup();
+  const { home, start } = await setupInitialised();
   const server = await start();
   const { id } = await theOnly(home, isServer);
   await Promise.all([server.stop(), server.stop()]);
@@ -79,7 +79,7 @@ it('returns from stop when the server is gone, and may be stopped twice', async 
 });
 
 it('starts while another server has port 5432', async () => {
-  const { start } = await setup();
+  const { start } = await setupInitialised();
   const taken = createServer();
   // Taken by somebody else is as good.
   await new Promise<void>((resolve) => taken.once('error', () => resolve()).listen(5432, '127.0.0.1', resolve));

@@ -75,7 +75,7 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
           expect(keys).toEqual([]);
         });
 
-        it.each([1, 3, 30])('stops after the first %i records in key order when told to', async (maxRecords) => {
+        it.each([1, 3, 30, 120])('stops after the first %i records in key order when told to', async (maxRecords) => {
           const { survey, keys } = await harvest({ maxRecords }, 2);
           expect(survey.expected).toBe(maxRecords);
           expect(keys).toEqual(specimen.keys.slice(0, maxRecords));

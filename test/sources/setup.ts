@@ -1,11 +1,12 @@
 import type { Gate } from '../../src/domain/gate.ts';
+import type { Selection } from '../../src/domain/harvest-request.ts';
 import type { Entity } from '../../src/domain/record.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../../src/sources/http-client.ts';
 import type { Source, SourceQuery } from '../../src/sources/source.ts';
 import { type Clock, createSourceFetch, type FetchEvent } from '../../src/sources/source-fetch.ts';
 
-export const everything = { filter: null, select: null, maxRecords: null };
+export const everything: Selection = { filter: null, select: null, maxRecords: null };
 
 export const quickPolicy: RetryPolicy = { maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 400 };
 
@@ -79,6 +80,7 @@ export async function walk(
   position: Omit<Parameters<Source['pagePath']>[1], 'cursor'>,
 ) {
   const keys: string[] = [];
+  const texts: string[] = [];
   const rejects: string[] = [];
   const pages: number[] = [];
   let cursor: number | null = position.span.after === position.span.upto ? null : position.span.after;
@@ -87,11 +89,12 @@ export async function walk(
     const { value } = await fetch(source.pagePath(query, at), (body) => source.readPage(query, at, body));
     if (value.next !== null && value.next <= cursor) throw new Error(`stuck at ${cursor}`);
     keys.push(...value.records.map((record) => record.key));
+    texts.push(...value.records.map((record) => record.text));
     rejects.push(...value.rejects.map((reject) => reject.reason));
     pages.push(value.received);
     cursor = value.next;
   }
-  return { keys, rejects, pages };
+  return { keys, texts, rejects, pages };
 }
 
 export interface Walkable {

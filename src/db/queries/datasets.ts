@@ -1,7 +1,7 @@
-import { eq } from 'drizzle-orm';
 import pg from 'pg';
 import type { Entity, Field, FieldType } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
+import { eq } from '../drizzle.ts';
 import { type DatasetRow, datasets } from '../schema.ts';
 
 const { escapeIdentifier, escapeLiteral } = pg;
@@ -54,7 +54,10 @@ export async function findDataset({ orm }: Database, name: string): Promise<Data
 }
 
 function isSame(known: DatasetRow, entity: Entity): boolean {
-  return known.keyField === entity.keyField && JSON.stringify(known.fields.map(asTuple)) === JSON.stringify(entity.fields.map(asTuple));
+  return (
+    known.keyField === entity.keyField &&
+    JSON.stringify(known.fields.map(asTuple)) === JSON.stringify(entity.fields.map(asTuple))
+  );
 }
 
 function asTuple({ name, type, isNullable }: Field): readonly unknown[] {
@@ -92,7 +95,10 @@ async function createPartition(client: pg.PoolClient, id: number, { name, expect
 
 /** e.g. `records_3_oda_akt_r`: the id makes it unique, the rest is for people. */
 export function partitionName(id: number, dataset: string): string {
-  return `records_${id}_${dataset.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_').slice(0, 40)}`;
+  return `records_${id}_${dataset
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .slice(0, 40)}`;
 }
 
 /** A view such as `oda."Sag"`: the metadata's fields with their types, over the rows that still exist at the source. */
@@ -102,10 +108,13 @@ async function replaceView(client: pg.PoolClient, { name, source, entity }: Data
   const columns = entity.fields.map(columnOf).join(',\n  ');
   await client.query(`create schema if not exists ${schema}`);
   await client.query(`drop view if exists ${view}`);
-  await client.query(`create view ${view} as select\n  ${columns}\nfrom sheaf.records where dataset = ${escapeLiteral(name)} and deleted_at is null`);
+  await client.query(
+    `create view ${view} as select\n  ${columns}\nfrom sheaf.records where dataset = ${escapeLiteral(name)} and deleted_at is null`,
+  );
 }
 
 function columnOf({ name, type }: Field): string {
-  const value = type === 'json' ? `data -> ${escapeLiteral(name)}` : `(data ->> ${escapeLiteral(name)})::${POSTGRES_TYPES[type]}`;
+  const value =
+    type === 'json' ? `data -> ${escapeLiteral(name)}` : `(data ->> ${escapeLiteral(name)})::${POSTGRES_TYPES[type]}`;
   return `${value} as ${escapeIdentifier(name)}`;
 }

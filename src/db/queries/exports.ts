@@ -1,6 +1,6 @@
-import { and, asc, eq } from 'drizzle-orm';
 import type { ExportedFile } from '../../domain/report.ts';
 import type { Database } from '../database.ts';
+import { and, asc, eq } from '../drizzle.ts';
 import { exportFiles } from '../schema.ts';
 
 interface ExportedGeneration {
@@ -9,7 +9,11 @@ interface ExportedGeneration {
 }
 
 /** Writes down what a generation has published; a repeated finalise replaces its own rows. */
-export async function saveExports({ orm }: Database, of: ExportedGeneration, files: readonly ExportedFile[]): Promise<void> {
+export async function saveExports(
+  { orm }: Database,
+  of: ExportedGeneration,
+  files: readonly ExportedFile[],
+): Promise<void> {
   await orm.transaction(async (transaction) => {
     await transaction
       .delete(exportFiles)

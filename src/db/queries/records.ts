@@ -47,7 +47,10 @@ export async function mergeStaged(
   });
 }
 
-async function lockRun(client: pg.PoolClient, claim: FinaliseClaim): Promise<{ merge: MergeCounts | null } | undefined> {
+async function lockRun(
+  client: pg.PoolClient,
+  claim: FinaliseClaim,
+): Promise<{ merge: MergeCounts | null } | undefined> {
   const { rows } = await client.query<{ merge: MergeCounts | null }>(
     `select case when merged_generation = generation then merge end as merge
      from sheaf.runs where id = $1 and attempt = $2 and state = 'finalising' for update`,
@@ -89,7 +92,11 @@ async function writeDiffering(
 
 /** The records a run has staged, in key order, as the source's own JSON texts, some thousands at a time. */
 export function readStaged(database: Database, run: string, hasDuplicates: boolean): AsyncGenerator<string[]> {
-  return readTexts(database, `select record as text from (${stagedRows(run, hasDuplicates)}) as staged order by ${KEY_ORDER}`, []);
+  return readTexts(
+    database,
+    `select record as text from (${stagedRows(run, hasDuplicates)}) as staged order by ${KEY_ORDER}`,
+    [],
+  );
 }
 
 /** The current records of a dataset, in key order, as JSON texts (PostgreSQL's spelling, the source's values). */

@@ -1,10 +1,10 @@
-import { desc, eq, inArray, like, or } from 'drizzle-orm';
 import { type StoredError, UsageError } from '../../domain/errors.ts';
 import type { HarvestRequest, Strategy } from '../../domain/harvest-request.ts';
 import type { Proof } from '../../domain/report.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { Span } from '../../domain/span.ts';
 import type { Database } from '../database.ts';
+import { desc, eq, inArray, like, or } from '../drizzle.ts';
 import { type RunRow, runs } from '../schema.ts';
 
 export interface NewRun {
@@ -34,7 +34,8 @@ export async function sealRun({ pool }: Database, run: string): Promise<void> {
 
 export async function getRun(database: Database, id: string): Promise<RunRow> {
   const rows = await database.orm.select().from(runs).where(eq(runs.id, id));
-  if (rows[0] === undefined) throw new UsageError(`There is no run ${id}.`, { code: 'unknown-run', facts: { run: id } });
+  if (rows[0] === undefined)
+    throw new UsageError(`There is no run ${id}.`, { code: 'unknown-run', facts: { run: id } });
   return rows[0];
 }
 
@@ -50,13 +51,19 @@ export async function resolveRun({ orm }: Database, reference: string): Promise<
     });
   }
   if (another === undefined || reference === 'latest') return run;
-  throw new UsageError(`"${reference}" fits several runs, ${run.id} and ${another.id} among them; give more of the id.`, {
-    code: 'ambiguous-run',
-    facts: { asked: reference },
-  });
+  throw new UsageError(
+    `"${reference}" fits several runs, ${run.id} and ${another.id} among them; give more of the id.`,
+    {
+      code: 'ambiguous-run',
+      facts: { asked: reference },
+    },
+  );
 }
 
-export async function listRuns({ orm }: Database, filter: { dataset?: string | undefined; limit: number }): Promise<RunRow[]> {
+export async function listRuns(
+  { orm }: Database,
+  filter: { dataset?: string | undefined; limit: number },
+): Promise<RunRow[]> {
   const where = filter.dataset === undefined ? undefined : eq(runs.dataset, filter.dataset);
   return orm.select().from(runs).where(where).orderBy(desc(runs.createdAt), desc(runs.id)).limit(filter.limit);
 }
@@ -130,7 +137,11 @@ export async function releaseFinalise({ pool }: Database, claim: FinaliseClaim):
 }
 
 /** Lets go of what a living worker is noted as finaliser for but is not at, because it lost the database on the way. */
-export async function releaseForgottenFinalisations({ pool }: Database, workerId: number, held: readonly string[]): Promise<void> {
+export async function releaseForgottenFinalisations(
+  { pool }: Database,
+  workerId: number,
+  held: readonly string[],
+): Promise<void> {
   await pool.query(
     `update sheaf.runs set finaliser = null where finaliser = $1 and state = 'finalising' and id <> all($2::text[])`,
     [workerId, [...held]],
@@ -191,4 +202,3 @@ export async function reopenRun({ pool }: Database, run: string): Promise<boolea
   );
   return rowCount === 1;
 }
-

@@ -1,8 +1,8 @@
-import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { StoredError } from '../../domain/errors.ts';
 import type { SliceState } from '../../domain/slice.ts';
 import type { Span } from '../../domain/span.ts';
 import type { Database } from '../database.ts';
+import { and, asc, eq, inArray, sql } from '../drizzle.ts';
 import { type SliceRow, slices } from '../schema.ts';
 
 /** Names one claim of one slice: the attempt is the fence that every write of that claim is guarded by. */
@@ -26,8 +26,18 @@ export interface ClaimedSlice extends Claim {
  * Claims a slice for a worker and raises its fence. Undefined when the job is out of date: the slice was settled, or
  * claimed since, or the run no longer fetches. A slice whose holder has died is taken over.
  */
-export async function claimSlice({ pool }: Database, job: SliceReference, workerId: number): Promise<ClaimedSlice | undefined> {
-  const { rows } = await pool.query<{ attempt: number; span: Span; cursor: number | null; pages: number; failures: number }>(
+export async function claimSlice(
+  { pool }: Database,
+  job: SliceReference,
+  workerId: number,
+): Promise<ClaimedSlice | undefined> {
+  const { rows } = await pool.query<{
+    attempt: number;
+    span: Span;
+    cursor: number | null;
+    pages: number;
+    failures: number;
+  }>(
     `update sheaf.slices s
      set state = 'working', attempt = s.attempt + 1, worker_id = $4, updated_at = now()
      from sheaf.runs r
@@ -66,7 +76,14 @@ export async function failSlice({ pool }: Database, claim: Claim, failure: Slice
      set state = $4, worker_id = null, failures = failures + 1, error = $5, updated_at = now(),
          requests = requests + $6, retries = retries + greatest($6 - 1, 0)
      where run_id = $1 and number = $2 and attempt = $3 and state = 'working'`,
-    [claim.run, claim.slice, claim.attempt, failure.isFinal ? 'failed' : 'pending', JSON.stringify(failure.error), failure.requests],
+    [
+      claim.run,
+      claim.slice,
+      claim.attempt,
+      failure.isFinal ? 'failed' : 'pending',
+      JSON.stringify(failure.error),
+      failure.requests,
+    ],
   );
   return rowCount === 1;
 }
@@ -120,7 +137,11 @@ export async function releaseDeadSlices({ pool }: Database): Promise<ReadonlyMap
 }
 
 /** Releases what a living worker is noted for but no longer works on, because writing the outcome failed. */
-export async function releaseForgottenSlices({ pool }: Database, workerId: number, held: readonly Claim[]): Promise<number> {
+export async function releaseForgottenSlices(
+  { pool }: Database,
+  workerId: number,
+  held: readonly Claim[],
+): Promise<number> {
   const { rowCount } = await pool.query(
     `update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now()
      where s.state = 'working' and s.worker_id = $1 and s.updated_at < now() - interval '10 seconds'
@@ -190,4 +211,3 @@ function countBy(names: readonly string[]): ReadonlyMap<string, number> {
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   return counts;
 }
-

@@ -1,6 +1,6 @@
-import { desc, isNull } from 'drizzle-orm';
 import type pg from 'pg';
 import type { Database } from '../database.ts';
+import { desc, isNull } from '../drizzle.ts';
 import { type WorkerRow, workers } from '../schema.ts';
 
 export interface WorkerFacts {
@@ -50,7 +50,6 @@ export async function listLiveWorkers({ pool, orm }: Database): Promise<WorkerRo
   return rows.filter((row) => ids.has(row.id));
 }
 
-
 /**
  * Does `work` unless another process is at the same duty: whoever holds the advisory lock named `duty` does it. The
  * lock goes with the connection, so that it never outlives a process. False when another was at it.
@@ -59,7 +58,10 @@ export async function tryAsOnlyOne({ pool }: Database, duty: string, work: () =>
   const client = await pool.connect();
   let isUsable = false;
   try {
-    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(hashtextextended($1, 0)) as held', [duty]);
+    const { rows } = await client.query<{ held: boolean }>(
+      'select pg_try_advisory_lock(hashtextextended($1, 0)) as held',
+      [duty],
+    );
     const isHeld = rows[0]?.held === true;
     if (isHeld) await work();
     if (isHeld) await client.query('select pg_advisory_unlock(hashtextextended($1, 0))', [duty]);

@@ -3,7 +3,7 @@ import type { Behaviour } from '../../../src/twin/behaviour.ts';
 import { startTwin } from '../../../src/twin/start-twin.ts';
 import { inlineData } from '../../../src/twin/twin-data.ts';
 import { describeSource, type Specimen } from '../conformance.ts';
-import { reach } from '../setup.ts';
+import { quickPolicy, reach } from '../setup.ts';
 
 /** Ids with gaps, and enough of them for several pages of either cap. */
 const ids = Array.from({ length: 257 }, (_, index) => 3 + index * 2 + Math.floor(index / 50) * 1000);
@@ -24,7 +24,7 @@ const spoiled = [
 
 async function openSpecimen(behaviour: Partial<Behaviour>): Promise<Specimen> {
   const twin = await startTwin({ dataset: inlineData({ Aktør: actors, SagAktørRolle: spoiled }), behaviour });
-  const { client, fetch } = reach(twin.url);
+  const { client, fetch } = reach(twin.url, { ...quickPolicy, maxAttempts: 8 });
   return {
     source: createOdaSource({ baseUrl: twin.url }),
     fetch,

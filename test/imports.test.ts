@@ -1,0 +1,114 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../src/', import.meta.url));
+
+/** What each folder may import, besides its own files. A folder that is not built yet may stand here all the same. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  domain: [],
+  config: ['domain'],
+  telemetry: ['domain'],
+  db: ['domain', 'telemetry'],
+  queues: ['domain', 'config'],
+  sources: ['domain'],
+  gate: ['domain', 'db', 'telemetry'],
+  exporters: ['domain'],
+  producer: ['domain', 'sources', 'queues', 'db', 'telemetry'],
+  workers: ['domain', 'sources', 'gate', 'exporters', 'queues', 'db', 'telemetry'],
+  server: ['domain', 'producer', 'db', 'telemetry'],
+  embedded: ['domain'],
+  twin: [],
+  runtime: [
+    ...['domain', 'config', 'telemetry', 'db', 'queues', 'sources', 'gate', 'exporters', 'producer', 'workers'],
+    ...['server', 'embedded', 'twin'],
+  ],
+  cli: ['runtime', 'domain', 'config'],
+};
+
+/** Packages that are kept behind one seam: the files, or folders ending in a slash, that may name them. */
+const confined: Readonly<Record<string, readonly string[]>> = {
+  bullmq: ['queues/', 'workers/settle.ts', 'workers/slice-worker.ts', 'workers/finalise-worker.ts'],
+  ioredis: ['queues/'],
+  pg: ['db/', 'embedded/'],
+  'pg-copy-streams': ['db/'],
+  'drizzle-orm': ['db/'],
+  undici: ['sources/http-client.ts'],
+  commander: ['cli/'],
+};
+
+interface SourceFile {
+  /** From src, with slashes: `workers/settle.ts`. */
+  readonly path: string;
+  readonly folder: string;
+  readonly text: string;
+  /** What it imports, types and dynamic imports too, as written. */
+  readonly imports: readonly string[];
+}
+
+const IMPORT = /\b(?:from|import)\s*\(?\s*'([^']+)'/g;
+
+const files: readonly SourceFile[] = readdirSync(root, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+  .map((entry) => {
+    const full = `${entry.parentPath}${sep}${entry.name}`;
+    const path = relative(root, full).replaceAll(sep, '/');
+    const text = readFileSync(full, 'utf8');
+    const imports = [...text.matchAll(IMPORT)].map((match) => match[1] ?? '');
+    return { path, folder: path.split('/')[0] ?? '', text, imports };
+  });
+
+/** The folder that a relative import leads to; null for a package. */
+function folderOf({ path }: SourceFile, specifier: string): string | null {
+  if (!specifier.startsWith('.')) return null;
+  const target = new URL(specifier, `file:///${path}`).pathname.slice(1);
+  return target.split('/')[0] ?? null;
+}
+
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+describe('the import table', () => {
+  it('knows every folder, and every file is in one', () => {
+    expect(files.length).toBeGreaterThan(50);
+    const unknown = files.filter(({ folder, path }) => !(folder in allowed) && path !== 'index.ts');
+    expect(unknown.map(({ path }) => path)).toEqual([]);
+  });
+
+  it.each(Object.keys(allowed))('holds for src/%s', (folder) => {
+    const may = new Set([folder, ...(allowed[folder] ?? [])]);
+    const broken = files
+      .filter((file) => file.folder === folder)
+      .flatMap((file) =>
+        file.imports
+          .filter((specifier) => !may.has(folderOf(file, specifier) ?? folder))
+          .map((specifier) => `${file.path} imports ${specifier}`),
+      );
+    expect(broken).toEqual([]);
+  });
+
+  it.each(Object.keys(confined))('keeps the package %s behind its seam', (name) => {
+    const places = confined[name] ?? [];
+    const users = files.filter(({ imports }) => imports.some((specifier) => packageOf(specifier) === name));
+    const strays = users.filter(({ path }) => !places.some((place) => path === place || path.startsWith(place)));
+    expect(users.length).toBeGreaterThan(0);
+    expect(strays.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('lets only config read the environment', () => {
+    const readers = files.filter(({ folder, text }) => folder !== 'config' && /\bprocess\s*\.\s*env\b/.test(text));
+    expect(readers.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('lets the twin use nothing of ours and no package: it must not share the mistakes of what it tests', () => {
+    const packages = files
+      .filter(({ folder }) => folder === 'twin')
+      .flatMap(({ imports }) => imports.filter((each) => !each.startsWith('.') && !each.startsWith('node:')));
+    expect(packages).toEqual([]);
+  });
+});
