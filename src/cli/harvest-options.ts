@@ -37,14 +37,24 @@ export function addSelectionOptions(command: Command): Command {
     .option('--filter <expression>', "only records that fit, in the source's own filter language")
     .option('--select <fields>', 'only these fields, separated by commas (the key always comes along)', commaList)
     .option('--max-records <n>', 'stop after this many records, in key order', wholeNumber(1, Number.MAX_SAFE_INTEGER))
-    .addOption(new Option('--strategy <name>', 'how pages are walked; default: the best the source can').choices(strategies));
+    .addOption(
+      new Option('--strategy <name>', 'how pages are walked; default: the best the source can').choices(strategies),
+    );
 }
 
 export function addRateOption(command: Command): Command {
-  return command.option('--rate <n>', 'requests a second to a source at most, 0 for no limit (default: 5 for a public API)', rate);
+  return command.option(
+    '--rate <n>',
+    'requests a second to a source at most, 0 for no limit (default: 5 for a public API)',
+    rate,
+  );
 }
 
-export function toRequest(dataset: string, flags: SelectionFlags & Partial<HarvestFlags>, settings: Settings): HarvestRequest {
+export function toRequest(
+  dataset: string,
+  flags: SelectionFlags & Partial<HarvestFlags>,
+  settings: Settings,
+): HarvestRequest {
   return {
     dataset: parseDataset(dataset),
     filter: flags.filter?.trim() || null,
@@ -60,8 +70,14 @@ export function toRequest(dataset: string, flags: SelectionFlags & Partial<Harve
 
 export function addHarvestOptions(command: Command): Command {
   return addSelectionOptions(command)
-    .option('--format <formats>', `files to write: ${exportFormats.join(', ')}, or none`, formatList, [...DEFAULT_FORMATS])
-    .addOption(new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones, in files").choices(shapes).default('source'))
+    .option('--format <formats>', `files to write: ${exportFormats.join(', ')}, or none`, formatList, [
+      ...DEFAULT_FORMATS,
+    ])
+    .addOption(
+      new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones, in files")
+        .choices(shapes)
+        .default('source'),
+    )
     .option('--out <dir>', 'the folder to write files below (default: SHEAF_OUT, or out)')
     .addOption(
       new Option('--on-failure <policy>', 'when a slice fails for good: publish nothing, or what there is')
@@ -76,7 +92,9 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}.`);
+    throw new InvalidArgumentError(
+      `Expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}.`,
+    );
   };
 }
 
@@ -100,9 +118,12 @@ export function formatList(text: string): ExportFormat[] {
   return commaList(text).map((name) => {
     const format = exportFormats.find((each) => each === name);
     if (format !== undefined) return format;
-    throw new UsageError(`"${name}" is not a format.${didYouMean(name, exportFormats)} There are ${exportFormats.join(', ')}.`, {
-      code: 'unknown-format',
-      facts: { asked: name },
-    });
+    throw new UsageError(
+      `"${name}" is not a format.${didYouMean(name, exportFormats)} There are ${exportFormats.join(', ')}.`,
+      {
+        code: 'unknown-format',
+        facts: { asked: name },
+      },
+    );
   });
 }

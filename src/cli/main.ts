@@ -18,15 +18,32 @@ import { say } from './output.ts';
 /** The command line of Sheaf. Commands come in the order in which a newcomer meets them. */
 export function createProgram(): Command {
   const program = new Command('sheaf')
-    .description('Harvests paginated HTTP APIs in bulk into PostgreSQL and files, and proves that the copy is complete.')
+    .description(
+      'Harvests paginated HTTP APIs in bulk into PostgreSQL and files, and proves that the copy is complete.',
+    )
     .usage('<command> [options]')
     .helpCommand(false)
     .showHelpAfterError('(--help shows what there is)')
     .configureHelp({ showGlobalOptions: false })
-    .addHelpText('after', '\nStart here:\n  sheaf demo\n  sheaf sources oda\n  sheaf harvest oda/Afstemning\n\nSettings come from the environment and from .env; .env.example lists them.');
+    .addHelpText(
+      'after',
+      '\nStart here:\n  sheaf demo\n  sheaf sources oda\n  sheaf harvest oda/Afstemning\n\nSettings come from the environment and from .env; .env.example lists them.',
+    );
   // Subcommands take these over when they are made, so they must be set before.
   program.exitOverride();
-  for (const add of [addDemo, addHarvest, addPlan, addStatus, addRuns, addResume, addExport, addSources, addWorker, addDb, addDoctor]) {
+  for (const add of [
+    addDemo,
+    addHarvest,
+    addPlan,
+    addStatus,
+    addRuns,
+    addResume,
+    addExport,
+    addSources,
+    addWorker,
+    addDb,
+    addDoctor,
+  ]) {
     add(program);
   }
   return program;

@@ -17,8 +17,15 @@ export interface WorkRunsOptions {
  * Works runs in this process until they have ended, or until it is told to stop; shows progress, prints the reports.
  * Returns the exit code: that of the runs, or 130 / 143 when a signal came first.
  */
-export async function workRuns(context: SheafContext, runs: readonly string[], options: WorkRunsOptions): Promise<number> {
-  const [{ startWorker }, { watchRuns }] = await Promise.all([import('../runtime/worker.ts'), import('../runtime/harvest.ts')]);
+export async function workRuns(
+  context: SheafContext,
+  runs: readonly string[],
+  options: WorkRunsOptions,
+): Promise<number> {
+  const [{ startWorker }, { watchRuns }] = await Promise.all([
+    import('../runtime/worker.ts'),
+    import('../runtime/harvest.ts'),
+  ]);
   const signal = stopSignal();
   const worker = await startWorker(context, options.concurrency);
   const view = createProgressView(process.stderr);

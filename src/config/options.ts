@@ -24,7 +24,10 @@ const wholeNumber = (from: number, to: number, fallback: number) =>
     .max(to, `a whole number from ${from} to ${to}`)
     .default(fallback);
 
-const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'a URL like postgres://user:password@host:5432/database' });
+const postgresUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'a URL like postgres://user:password@host:5432/database',
+});
 const redisUrl = z.url({ protocol: /^rediss?$/, error: 'a URL like redis://host:6379/0' });
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'an http or https URL' })
@@ -66,12 +69,19 @@ export const options = {
   SHEAF_ODA_RATE: option({
     summary: 'Requests a second to the source oda, all workers together; 0 for no limit.',
     fallback: '5; no limit for a server on this machine',
-    schema: z.coerce.number('a number from 0 to 10000').min(0, 'a number from 0 to 10000').max(10_000, 'a number from 0 to 10000').optional(),
+    schema: z.coerce
+      .number('a number from 0 to 10000')
+      .min(0, 'a number from 0 to 10000')
+      .max(10_000, 'a number from 0 to 10000')
+      .optional(),
   }),
   SHEAF_USER_AGENT: option({
     summary: 'How Sheaf names itself to sources. Add an address at which you can be reached.',
     fallback: 'sheaf/<version>',
-    schema: z.string().regex(/^[\x20-\x7e]+$/, 'printable ASCII').optional(),
+    schema: z
+      .string()
+      .regex(/^[\x20-\x7e]+$/, 'printable ASCII')
+      .optional(),
   }),
   SHEAF_CONNECT_TIMEOUT_MS: option({
     summary: 'How long connecting to a source may take, in milliseconds.',

@@ -23,10 +23,13 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
 
 function refuseUnknown(name: string): void {
   if (!name.startsWith('SHEAF_') || name.startsWith('SHEAF_TEST_') || name in options) return;
-  throw new UsageError(`${name} is not a setting of Sheaf.${didYouMean(name, optionNames)} .env.example lists them all.`, {
-    code: 'unknown-setting',
-    facts: { name },
-  });
+  throw new UsageError(
+    `${name} is not a setting of Sheaf.${didYouMean(name, optionNames)} .env.example lists them all.`,
+    {
+      code: 'unknown-setting',
+      facts: { name },
+    },
+  );
 }
 
 function readOption(name: OptionName, value: string | undefined): unknown {

@@ -28,8 +28,11 @@ export function newRunId(now: Date, randomBytes: Uint8Array): string {
 /** A whole run id, an end of one (`x7k2`), or `latest`; throws a UsageError for anything else. */
 export function checkRunReference(text: string): string {
   if (text === 'latest' || /^[0-9a-z-]{2,20}$/.test(text)) return text;
-  throw new UsageError(`"${text}" is not a run. Give its id, the end of its id, or "latest"; \`sheaf runs\` lists them.`, {
-    code: 'bad-run-reference',
-    facts: { asked: text },
-  });
+  throw new UsageError(
+    `"${text}" is not a run. Give its id, the end of its id, or "latest"; \`sheaf runs\` lists them.`,
+    {
+      code: 'bad-run-reference',
+      facts: { asked: text },
+    },
+  );
 }

@@ -16,19 +16,19 @@ export function cutIntoSlices(span: Span, pages: number): Span[] {
   return cutSpan(span, Math.min(MAX_SLICES, Math.max(wanted, Math.min(MIN_SLICES, pages), 1)));
 }
 
-/** After how many pages a slice gives away part of what is left of it: what was planned for it, and no less than two. */
+/**
+ * After how many pages a slice ends early and gives its rest away as new slices: half as many again as were planned for
+ * it, since rounding alone must not split, and never fewer than four.
+ */
 export function pageBudget(pages: number, sliceCount: number): number {
-  return Math.max(2, Math.ceil(pages / Math.max(1, sliceCount)));
+  return Math.max(4, Math.ceil((1.5 * pages) / Math.max(1, sliceCount)));
 }
 
 /**
- * What a slice that has used up its budget keeps, and what it gives away as new slices. Keys are unevenly spread, so
- * where the rest is dense is not known: it is halved, and a half that is dense again will split again. Null when
- * there is nothing left to give.
+ * What a slice that has used up its budget gives away. Keys are unevenly spread, so where the rest is dense is not
+ * known: it is halved, and a half that is dense again will split again. No slice ever takes more than its budget, and
+ * the number of slices that share a dense stretch doubles with each of them that ends.
  */
-export function splitRest(span: Span, cursor: number): { readonly keep: Span; readonly give: Span } | null {
-  const left = span.upto - cursor;
-  if (left < 2) return null;
-  const middle = cursor + Math.ceil(left / 2);
-  return { keep: { after: span.after, upto: middle }, give: { after: middle, upto: span.upto } };
+export function splitRest(span: Span, cursor: number): Span[] {
+  return cutSpan({ after: cursor, upto: span.upto }, 2);
 }

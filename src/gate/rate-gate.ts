@@ -18,7 +18,13 @@ export interface RateGateOptions {
  * Lets requests through evenly, one each 1/rate seconds, without bursts, and none while the source has asked to be left
  * alone. Requests are served in the order in which they came.
  */
-export function createRateGate({ source, requestsPerSecond, share, telemetry, maxWaitMs = 60_000 }: RateGateOptions): Gate {
+export function createRateGate({
+  source,
+  requestsPerSecond,
+  share,
+  telemetry,
+  maxWaitMs = 60_000,
+}: RateGateOptions): Gate {
   let nextSlotAt = 0;
   let closedUntil = 0;
 

@@ -84,6 +84,6 @@ export async function planRun(context: ProducerContext, request: HarvestRequest)
   await insertSlices(database, id, plan.slices);
   await sealRun(database, id);
   telemetry.emit('run.planned', { run: id, dataset, slices: plan.slices.length, expected });
-  await enqueueSlices(context, id);
+  await enqueueSlices(context, id, 0);
   return id;
 }

@@ -43,4 +43,3 @@ export interface EngineWorker {
 export function readPayload<Name extends QueueName>(name: Name, data: unknown): Payload<Name> {
   return queueTable[name].parse(data) as Payload<Name>;
 }
-

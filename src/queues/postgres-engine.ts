@@ -6,10 +6,16 @@ const bound = withBackend(createPostgresBackend);
 
 /** BullMQ on PostgreSQL, in the schema `bullmq` of Sheaf's own database: nothing else has to be set up. */
 export function createPostgresEngine(url: string): QueueEngine {
-  const connection = (max: number) => ({ connectionString: url, application_name: 'sheaf-queue', max, keepAlive: true });
+  const connection = (max: number) => ({
+    connectionString: url,
+    application_name: 'sheaf-queue',
+    max,
+    keepAlive: true,
+  });
   return {
     kind: 'postgres',
-    createQueue: (name, options: EngineOptions) => new bound.Queue(name, { ...options, connection: connection(2) }) as never,
+    createQueue: (name, options: EngineOptions) =>
+      new bound.Queue(name, { ...options, connection: connection(2) }) as never,
     createWorker: (name, process, options: EngineWorkerOptions) =>
       new bound.Worker(name, process, { ...options, connection: connection(4) }) as never,
     check: async () => undefined, // the database has been checked already

@@ -14,9 +14,17 @@ export interface Queues {
    * Adds jobs; one that is already there stays as it is. Resolves when the store has taken all of them, and throws
    * when it has not. `delayMs` is how long they wait before a worker may take them.
    */
-  add<Name extends QueueName>(name: Name, payloads: readonly Payload<Name>[], options?: { delayMs?: number }): Promise<void>;
+  add<Name extends QueueName>(
+    name: Name,
+    payloads: readonly Payload<Name>[],
+    options?: { delayMs?: number },
+  ): Promise<void>;
   /** Starts a worker on a queue. It takes up to `concurrency` jobs at once until it is closed. */
-  work<Name extends QueueName>(name: Name, process: (payload: Payload<Name>) => Promise<string>, options: WorkOptions): QueueWorker;
+  work<Name extends QueueName>(
+    name: Name,
+    process: (payload: Payload<Name>) => Promise<string>,
+    options: WorkOptions,
+  ): QueueWorker;
   /** Jobs by state, for `doctor` and for people. */
   counts(name: QueueName): Promise<Record<string, number>>;
   check(): Promise<void>;

@@ -35,7 +35,8 @@ export async function describeEntity(settings: Settings, dataset: string) {
     const named = parseDataset(dataset);
     const { source, fetch } = reach(named.source);
     const entity = await source.check(fetch, named.entity, { filter: null, select: null, maxRecords: null });
-    const role = (name: string) => (name === entity.keyField ? 'key' : name === entity.timestampField ? 'timestamp' : null);
+    const role = (name: string) =>
+      name === entity.keyField ? 'key' : name === entity.timestampField ? 'timestamp' : null;
     return entity.fields.map((field) => ({ ...field, role: role(field.name) }));
   });
 }

@@ -54,7 +54,12 @@ export async function openContext(options: ContextOptions): Promise<SheafContext
     });
     closing.add(() => queues.close());
     await queues.check();
-    const sources = createSources({ settings, telemetry, rate: options.rate, connections: Math.max(1, options.concurrency) });
+    const sources = createSources({
+      settings,
+      telemetry,
+      rate: options.rate,
+      connections: Math.max(1, options.concurrency),
+    });
     closing.add(() => sources.close());
     const close = () => closing.close();
     return { settings, database, queues, telemetry, sources, reach: sources.reach, isEmbedded, close };
@@ -91,7 +96,8 @@ export async function migrate(options: Omit<ContextOptions, 'concurrency' | 'rat
   const { settings } = options;
   const closing = new Closing();
   try {
-    const url = settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing, options.onProgress));
+    const url =
+      settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing, options.onProgress));
     const database = openDatabase({ url, applicationName: 'sheaf-migrate', connections: 2 });
     closing.add(() => database.close());
     await checkServer(database);

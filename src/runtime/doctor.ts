@@ -42,7 +42,9 @@ async function examineDatabase(settings: Settings): Promise<string> {
     const database = openDatabase({ url, applicationName: 'sheaf-doctor', connections: 1 });
     closing.add(() => database.close());
     await checkServer(database);
-    const { rows } = await database.pool.query<{ version: string }>(`select current_setting('server_version') as version`);
+    const { rows } = await database.pool.query<{ version: string }>(
+      `select current_setting('server_version') as version`,
+    );
     const where = settings.DATABASE_URL === undefined ? `embedded in ${resolve(settings.SHEAF_HOME)}` : serverOf(url);
     if (settings.DATABASE_URL !== undefined) await requireMigrated(database);
     return `PostgreSQL ${rows[0]?.version}, ${where}`;

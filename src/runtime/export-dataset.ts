@@ -21,13 +21,19 @@ export interface DatasetExport {
  * order. What was there before is replaced, file by file, each whole. Throws a UsageError for a dataset that was never
  * harvested.
  */
-export async function exportDataset({ database, reach }: SheafContext, request: DatasetExport): Promise<readonly ExportedFile[]> {
+export async function exportDataset(
+  { database, reach }: SheafContext,
+  request: DatasetExport,
+): Promise<readonly ExportedFile[]> {
   const known = await findDataset(database, request.dataset);
   if (known === undefined) {
-    throw new UsageError(`${request.dataset} has not been harvested yet. Do that first: sheaf harvest ${request.dataset}`, {
-      code: 'unknown-dataset',
-      facts: { dataset: request.dataset },
-    });
+    throw new UsageError(
+      `${request.dataset} has not been harvested yet. Do that first: sheaf harvest ${request.dataset}`,
+      {
+        code: 'unknown-dataset',
+        facts: { dataset: request.dataset },
+      },
+    );
   }
   const { source } = reach(parseDataset(request.dataset).source);
   const names = known.fields.map((field) => field.name);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRun, reopenRun } from '../db/queries/runs.ts';
-import { reopenFailedSlices, sliceTotals, type SliceTotals } from '../db/queries/slices.ts';
+import { reopenFailedSlices, type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
 import type { RunRow } from '../db/schema.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
@@ -16,7 +16,10 @@ import type { SheafContext } from './context.ts';
 const LOOK_MS = 200;
 
 /** Checks all requests before any of them starts. Throws a UsageError for the first that makes no sense. */
-export async function checkRequests({ reach }: Pick<SheafContext, 'reach'>, requests: readonly HarvestRequest[]): Promise<void> {
+export async function checkRequests(
+  { reach }: Pick<SheafContext, 'reach'>,
+  requests: readonly HarvestRequest[],
+): Promise<void> {
   for (const request of requests) {
     const { source, fetch } = reach(request.dataset.source);
     await source.check(fetch, request.dataset.entity, request);
@@ -48,7 +51,7 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
     await reopenRun(database, run.id);
     telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });
   }
-  await enqueueSlices(context, run.id);
+  await enqueueSlices(context, run.id, Date.now());
   await finaliseIfSettled(context, run.id);
 }
 

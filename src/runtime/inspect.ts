@@ -2,8 +2,8 @@ import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { listSlices } from '../db/queries/slices.ts';
 import { listLiveWorkers } from '../db/queries/workers.ts';
 import type { RunRow } from '../db/schema.ts';
-import { checkRunReference } from '../domain/run.ts';
 import type { RunReport } from '../domain/report.ts';
+import { checkRunReference } from '../domain/run.ts';
 import type { SheafContext } from './context.ts';
 import { reportRun } from './report.ts';
 
@@ -15,7 +15,10 @@ export function findRun({ database }: SheafContext, reference: string): Promise<
 }
 
 /** The newest runs, the latest first. */
-export function recentRuns({ database }: SheafContext, filter: { dataset?: string | undefined; limit: number }): Promise<RunRow[]> {
+export function recentRuns(
+  { database }: SheafContext,
+  filter: { dataset?: string | undefined; limit: number },
+): Promise<RunRow[]> {
   return listRuns(database, filter);
 }
 
@@ -30,7 +33,12 @@ export interface RunDetails {
   readonly run: RunRow;
   readonly slices: Readonly<Record<'pending' | 'working' | 'done' | 'failed', number>>;
   readonly failures: readonly { readonly slice: number; readonly message: string }[];
-  readonly workers: readonly { readonly id: number; readonly host: string; readonly pid: number; readonly slices: number }[];
+  readonly workers: readonly {
+    readonly id: number;
+    readonly host: string;
+    readonly pid: number;
+    readonly slices: number;
+  }[];
 }
 
 export async function inspectRun({ database }: SheafContext, run: RunRow): Promise<RunDetails> {

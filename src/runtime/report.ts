@@ -1,7 +1,7 @@
+import type { Database } from '../db/database.ts';
 import { listExports } from '../db/queries/exports.ts';
 import { getRun } from '../db/queries/runs.ts';
 import { sliceTotals } from '../db/queries/slices.ts';
-import type { Database } from '../db/database.ts';
 import type { RunReport } from '../domain/report.ts';
 
 /** What is to be said of a run, ended or not. */

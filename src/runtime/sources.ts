@@ -1,6 +1,6 @@
 import type { Settings } from '../config/options.ts';
-import { countLiveWorkers } from '../db/queries/workers.ts';
 import type { Database } from '../db/database.ts';
+import { countLiveWorkers } from '../db/queries/workers.ts';
 import { toStoredError } from '../domain/errors.ts';
 import { requestRetryPolicy } from '../domain/retry-policy.ts';
 import { createRateGate } from '../gate/rate-gate.ts';

@@ -42,7 +42,8 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     closing.add(() => slices.stop());
     await Promise.all([slices.ready(), finaliser.ready()]);
 
-    const onError = (error: unknown) => telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
+    const onError = (error: unknown) =>
+      telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
     const duties = async () => {
       await session.beat();
       await sources.refreshShare(database);

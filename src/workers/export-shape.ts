@@ -8,7 +8,11 @@ export interface ExportShape {
 }
 
 /** The columns come from the metadata, narrowed by the selection: the same for every run, whatever its records hold. */
-export function exportShape(source: Pick<Source, 'canonicalShape'>, { entity, selection }: SourceQuery, shape: Shape): ExportShape {
+export function exportShape(
+  source: Pick<Source, 'canonicalShape'>,
+  { entity, selection }: SourceQuery,
+  shape: Shape,
+): ExportShape {
   const canonical = shape === 'canonical' ? source.canonicalShape(entity.name) : null;
   if (canonical !== null) return { columns: canonical.columns, transform: (record) => canonical.toCanonical(record) };
   const names = entity.fields.map((field) => field.name);

@@ -67,25 +67,40 @@ async function carryThrough(context: WorkContext, finalising: Finalising): Promi
       mergeStaged(context.database, claim, { dataset: run.dataset, rows }),
     );
     if (counts === undefined) return 'another finaliser has taken over';
-    await timed(clock, 'publish', () => publish(context, finalising, { staged, proof: verdict.proof }));
+    if (staged !== null)
+      await timed(clock, 'publish', () => publish(context, finalising, { staged, proof: verdict.proof }));
   } finally {
-    await staged.discard();
+    await staged?.discard();
   }
   return end(context, claim, verdict.proof);
 }
 
 /** PostgreSQL crashed since these slices were staged: they are fetched again, and the run is finalised after that. */
-async function fetchAgain({ database, queues, telemetry }: WorkContext, claim: FinaliseClaim, slices: readonly number[]): Promise<string> {
+async function fetchAgain(
+  { database, queues, telemetry }: WorkContext,
+  claim: FinaliseClaim,
+  slices: readonly number[],
+): Promise<string> {
   await clearStaged(database, claim.run, slices);
   await restartSlices(database, claim.run, slices);
   const isRefetching = await refetchRun(database, claim);
   if (!isRefetching) return 'another finaliser has taken over';
   telemetry.emit('reconcile.repaired', { run: claim.run, what: 'slices that lost staged rows', count: slices.length });
-  await queues.add('sheaf-slices', await pendingSlices(database, claim.run));
+  const pending = await pendingSlices(database, claim.run);
+  await queues.add(
+    'sheaf-slices',
+    pending.map((slice) => ({ ...slice, round: Date.now() })),
+  );
   return `${slices.length} slices lost staged rows and are fetched again`;
 }
 
-async function stageExports(context: WorkContext, { run, source, query }: Finalising, rows: StagedRows): Promise<StagedExport> {
+/** Null when no files were asked for. */
+async function stageExports(
+  context: WorkContext,
+  { run, source, query }: Finalising,
+  rows: StagedRows,
+): Promise<StagedExport | null> {
+  if (run.request.formats.length === 0) return null;
   const directory = exportDirectory(run);
   await removeLeftovers(directory);
   const { columns, transform } = exportShape(source, query, run.request.shape);
@@ -110,7 +125,11 @@ interface ReadyToPublish {
   readonly proof: Proof;
 }
 
-async function publish({ database }: WorkContext, { run, source }: Finalising, { staged, proof }: ReadyToPublish): Promise<void> {
+async function publish(
+  { database }: WorkContext,
+  { run, source }: Finalising,
+  { staged, proof }: ReadyToPublish,
+): Promise<void> {
   const files = await staged.publish({
     run: run.id,
     dataset: run.dataset,
@@ -151,7 +170,11 @@ async function giveUp({ database, telemetry }: WorkContext, claim: FinaliseClaim
 
 type Step = SheafEvents['finalise.step']['step'];
 
-async function timed<T>({ telemetry, run }: { telemetry: Telemetry; run: string }, step: Step, work: () => Promise<T>): Promise<T> {
+async function timed<T>(
+  { telemetry, run }: { telemetry: Telemetry; run: string },
+  step: Step,
+  work: () => Promise<T>,
+): Promise<T> {
   const startedAt = performance.now();
   const result = await work();
   telemetry.emit('finalise.step', { run, step, durationMs: performance.now() - startedAt });

@@ -1,6 +1,7 @@
 import { endRun, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
 import { countLongPending, pendingSlices, releaseDeadSlices } from '../db/queries/slices.ts';
 import { tryAsOnlyOne } from '../db/queries/workers.ts';
+import type { QueueName } from '../queues/queue-table.ts';
 import { finaliseIfSettled } from './settle.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -27,7 +28,7 @@ async function releaseWhatTheDeadHeld({ database, queues, telemetry }: Reconcile
   const released = await releaseDeadSlices(database);
   for (const [run, count] of released) {
     telemetry.emit('reconcile.repaired', { run, what: 'slices of dead workers', count });
-    await queues.add('sheaf-slices', await pendingSlices(database, run));
+    await requeue({ database, queues }, run);
   }
 }
 
@@ -35,7 +36,10 @@ async function endLostPlans({ database }: ReconcileContext): Promise<void> {
   const overdue = Date.now() - PLANNING_MINUTES * 60_000;
   for (const run of await runsInState(database, ['planning'])) {
     if (run.createdAt.getTime() > overdue) continue;
-    await endRun(database, run.id, { state: 'failed', reason: 'its planner died before the plan was sealed; harvest again' });
+    await endRun(database, run.id, {
+      state: 'failed',
+      reason: 'its planner died before the plan was sealed; harvest again',
+    });
   }
 }
 
@@ -48,17 +52,24 @@ async function requeueLostSlices(context: ReconcileContext): Promise<void> {
   const runs = await runsInState(database, ['fetching']);
   for (const run of runs) await finaliseIfSettled(context, run.id);
   const waiting = await countLongPending(database);
-  if (waiting === 0 || (await countJobs(queues)) >= waiting) return;
+  if (waiting === 0 || (await countJobs(queues, 'sheaf-slices')) >= waiting) return;
   for (const run of runs) {
-    const slices = await pendingSlices(database, run.id);
-    if (slices.length === 0) continue;
-    await queues.add('sheaf-slices', slices);
-    telemetry.emit('reconcile.repaired', { run: run.id, what: 'slices that the queue had lost', count: slices.length });
+    const count = await requeue(context, run.id);
+    if (count > 0) telemetry.emit('reconcile.repaired', { run: run.id, what: 'slices that the queue had lost', count });
   }
 }
 
-async function countJobs(queues: ReconcileContext['queues']): Promise<number> {
-  const counts = await queues.counts('sheaf-slices');
+async function requeue({ database, queues }: Omit<ReconcileContext, 'telemetry'>, run: string): Promise<number> {
+  const slices = await pendingSlices(database, run);
+  await queues.add(
+    'sheaf-slices',
+    slices.map((slice) => ({ ...slice, round: Date.now() })),
+  );
+  return slices.length;
+}
+
+async function countJobs(queues: ReconcileContext['queues'], name: QueueName): Promise<number> {
+  const counts = await queues.counts(name);
   return UNENDED.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
@@ -67,5 +78,10 @@ const UNENDED = ['waiting', 'active', 'delayed', 'prioritized', 'paused'];
 
 /** A finalisation whose worker died, or whose job was lost, gets a job again. */
 async function requeueLostFinalisations({ database, queues }: ReconcileContext): Promise<void> {
-  await queues.add('sheaf-finalise', await unattendedFinalisations(database));
+  const unattended = await unattendedFinalisations(database);
+  if (unattended.length === 0 || (await countJobs(queues, 'sheaf-finalise')) >= unattended.length) return;
+  await queues.add(
+    'sheaf-finalise',
+    unattended.map((each) => ({ ...each, round: Date.now() })),
+  );
 }

@@ -4,12 +4,8 @@ import { type StagedPage, stagePage } from '../db/queries/staging.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
-import type { Span } from '../domain/span.ts';
 import type { Fetched, Page, PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
 import type { WorkContext } from './work-context.ts';
-
-/** A slice gives part of its rest away only once it is half as long again as planned: rounding alone must not split. */
-const SPLIT_SLACK = 1.5;
 
 /** What is fixed while a slice is walked. */
 interface Walk {
@@ -19,7 +15,7 @@ interface Walk {
   readonly query: SourceQuery;
   readonly strategy: PagePosition['strategy'];
   readonly pageSize: number;
-  /** Pages after which part of the rest is given away. */
+  /** Pages after which the slice ends and its rest is given away. */
   readonly budget: number;
   readonly stop: AbortSignal;
 }
@@ -62,60 +58,59 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
   const entity = await source.check(fetch, run.request.dataset.entity, run.request);
   const pages = Math.ceil((run.expected ?? 0) / run.pageSize);
   const { strategy, pageSize } = run;
-  const budget = Math.ceil(pageBudget(pages, run.sliceCount ?? 1) * SPLIT_SLACK);
+  const budget = pageBudget(pages, run.sliceCount ?? 1);
   return { claim, source, fetch, query: { entity, selection: run.request }, strategy, pageSize, budget, stop };
 }
 
 async function walkPages(context: WorkContext, walk: Walk): Promise<SliceOutcome> {
-  let { span } = walk.claim;
-  let sinceSplit = 0;
-  let fetching = fetchPage(walk, span, walk.claim.cursor);
-  for (;;) {
+  const { span, cursor } = walk.claim;
+  let fetching = fetchPage(walk, cursor);
+  for (let pages = walk.claim.pages + 1; ; pages++) {
     const fetched = await fetching;
     const next = fetched.value.next;
-    sinceSplit += 1;
-    const split = next !== null && sinceSplit >= walk.budget ? splitRest(span, next) : null;
-    if (split !== null) [span, sinceSplit] = [split.keep, 0];
-    if (next !== null) fetching = fetchAhead(walk, span, next);
-    const result = await stage(context, walk, { fetched, split, cursor: next ?? span.upto });
+    const give = next !== null && pages >= walk.budget ? splitRest(span, next) : [];
+    const isLast = next === null || give.length > 0;
+    if (!isLast) fetching = fetchAhead(walk, next);
+    const result = await stage(context, walk, { fetched, give, isLast, cursor: next ?? span.upto });
     if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
-    if (next === null) return { kind: 'staged' };
+    if (isLast) return { kind: 'staged' };
     if (walk.stop.aborted) return { kind: 'handed-back' };
   }
 }
 
-function fetchPage(walk: Walk, span: Span, cursor: number): Promise<Fetched<Page>> {
-  const { source, query, strategy, pageSize, stop } = walk;
-  const position = { strategy, span, cursor, pageSize };
-  return walk.fetch(source.pagePath(query, position), (body) => source.readPage(query, position, body), { signal: stop });
+function fetchPage(walk: Walk, cursor: number): Promise<Fetched<Page>> {
+  const { source, query, strategy, pageSize, stop, claim } = walk;
+  const position = { strategy, span: claim.span, cursor, pageSize };
+  return walk.fetch(source.pagePath(query, position), (body) => source.readPage(query, position, body), {
+    signal: stop,
+  });
 }
 
-function fetchAhead(walk: Walk, span: Span, cursor: number): Promise<Fetched<Page>> {
-  const fetching = fetchPage(walk, span, cursor);
+function fetchAhead(walk: Walk, cursor: number): Promise<Fetched<Page>> {
+  const fetching = fetchPage(walk, cursor);
   fetching.catch(() => undefined); // looked at when its turn comes; until then it is nobody's unhandled rejection
   return fetching;
 }
 
-interface PageToStage {
-  readonly fetched: Fetched<Page>;
-  readonly split: StagedPage['split'];
-  readonly cursor: number;
-}
+type PageToStage = Pick<StagedPage, 'cursor' | 'isLast' | 'give'> & { readonly fetched: Fetched<Page> };
 
-async function stage(context: WorkContext, { claim }: Walk, { fetched, split, cursor }: PageToStage): Promise<'staged' | 'fenced'> {
+async function stage(
+  context: WorkContext,
+  { claim }: Walk,
+  { fetched, ...position }: PageToStage,
+): Promise<'staged' | 'fenced'> {
   const { database, telemetry, queues } = context;
-  const { records, rejects, next } = fetched.value;
+  const { records, rejects } = fetched.value;
   const { requests, bytes } = fetched;
   const startedAt = performance.now();
-  const result = await stagePage(database, claim, { records, rejects, requests, bytes, cursor, isLast: next === null, split });
+  const result = await stagePage(database, claim, { records, rejects, requests, bytes, ...position });
   if (result.kind === 'fenced') return 'fenced';
   const names = { run: claim.run, slice: claim.slice };
   const durationMs = performance.now() - startedAt;
   telemetry.emit('page.staged', { ...names, records: records.length, rejects: result.rejects, durationMs });
-  if (result.given !== null) {
-    telemetry.emit('slice.split', { ...names, into: result.given });
-    await queues.add('sheaf-slices', [{ run: claim.run, slice: result.given, attempt: 0 }]);
-  }
+  const given = result.given.map((slice) => ({ run: claim.run, slice, attempt: 0, round: 0 }));
+  for (const { slice } of given) telemetry.emit('slice.split', { ...names, into: slice });
+  await queues.add('sheaf-slices', given);
   return 'staged';
 }
 

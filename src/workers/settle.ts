@@ -1,8 +1,9 @@
 import { UnrecoverableError } from 'bullmq';
 import { beginFinalising, endRun, getRun } from '../db/queries/runs.ts';
 import { type Claim, failSlice, releaseSlice } from '../db/queries/slices.ts';
-import { decideRetry, sliceRetryPolicy } from '../domain/retry-policy.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
+import { decideRetry, sliceRetryPolicy } from '../domain/retry-policy.ts';
+import type { Payload } from '../queues/queue-table.ts';
 import type { SliceAttempt } from './run-slice.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -46,7 +47,11 @@ async function requeue(
   return because;
 }
 
-async function settleFailure(context: SettleContext, claim: Claim & { failures: number }, { error, cause }: Failed): Promise<string> {
+async function settleFailure(
+  context: SettleContext,
+  claim: Claim & { failures: number },
+  { error, cause }: Failed,
+): Promise<string> {
   const { database, queues } = context;
   const decision = decideRetry(cause, sliceRetryPolicy, {
     attempt: claim.failures + 1,
@@ -76,8 +81,8 @@ async function settleLostSlice(context: SettleContext, claim: Claim, error: Fail
 }
 
 /** The job of a slice that waits for a worker: its id holds the attempt, so that each attempt is a job of its own. */
-function reference({ run, slice, attempt }: Claim): Claim {
-  return { run, slice, attempt };
+function reference({ run, slice, attempt }: Claim): Payload<'sheaf-slices'> {
+  return { run, slice, attempt, round: 0 };
 }
 
 /**
@@ -88,5 +93,5 @@ export async function finaliseIfSettled({ database, queues, telemetry }: SettleC
   const begun = await beginFinalising(database, run);
   if (begun === undefined) return;
   telemetry.emit('run.state', { run, state: 'finalising', reason: null });
-  await queues.add('sheaf-finalise', [{ run, ...begun }]);
+  await queues.add('sheaf-finalise', [{ run, ...begun, round: 0 }]);
 }

@@ -1,6 +1,6 @@
-import type { RunRow } from '../db/schema.ts';
 import { listSlices, sliceTotals } from '../db/queries/slices.ts';
 import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
+import type { RunRow } from '../db/schema.ts';
 import { GateClosedError, TransientError } from '../domain/errors.ts';
 import type { Proof } from '../domain/report.ts';
 import { sliceStates } from '../domain/slice.ts';
@@ -10,8 +10,7 @@ import type { WorkContext } from './work-context.ts';
 
 export type Verdict =
   /** Rows that the ledger counts are not in the staging table: PostgreSQL crashed. These slices must be fetched again. */
-  | { readonly kind: 'lost'; readonly slices: readonly number[] }
-  | { readonly kind: 'judged'; readonly proof: Proof };
+  { readonly kind: 'lost'; readonly slices: readonly number[] } | { readonly kind: 'judged'; readonly proof: Proof };
 
 /**
  * Whether what is staged is the whole of what the source had. Held against each other: the ledger, the staging table,
@@ -30,7 +29,11 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   const facts = {
     slices: slices.length,
     failedSlices: totals.failed,
-    isCovered: findGap(run.span, slices.map((slice) => slice.span)) === null,
+    isCovered:
+      findGap(
+        run.span,
+        slices.map((slice) => slice.span),
+      ) === null,
     stagedRows: sum([...staged.values()]),
     ledgerRows: totals.records,
     distinctKeys: await countDistinctKeys(database, run.id),
@@ -64,7 +67,8 @@ export function whatIsMissing(facts: ProofFacts, mayOverlap: boolean): string | 
   const { slices, failedSlices, distinctKeys, stagedRows, rejects, countBefore, countAfter } = facts;
   if (failedSlices > 0) return `${failedSlices} of ${slices} slices failed`;
   if (!facts.isCovered) return 'the slices do not cover what was planned without a gap';
-  if (distinctKeys !== stagedRows && !mayOverlap) return `${stagedRows - distinctKeys} rows are staged under a key that is staged already`;
+  if (distinctKeys !== stagedRows && !mayOverlap)
+    return `${stagedRows - distinctKeys} rows are staged under a key that is staged already`;
   if (countBefore === null || countAfter === null) return 'the source does not say how many records it has';
   const taken = distinctKeys + rejects;
   const [least, most] = [Math.min(countBefore, countAfter), Math.max(countBefore, countAfter)];

@@ -9,7 +9,10 @@ export async function freshDatabaseUrl(): Promise<string> {
   const server = inject('postgresUrl');
   const name = `sheaf_t${randomBytes(6).toString('hex')}`;
   await asAdministrator(server, `create database ${name} template sheaf_template`);
-  await asAdministrator(withDatabase(server, name), 'update sheaf.installation set id = substr(md5(gen_random_uuid()::text), 1, 8)');
+  await asAdministrator(
+    withDatabase(server, name),
+    'update sheaf.installation set id = substr(md5(gen_random_uuid()::text), 1, 8)',
+  );
   onTestFinished(() => asAdministrator(server, `drop database if exists ${name} with (force)`));
   return withDatabase(server, name);
 }

@@ -41,11 +41,17 @@ async function makeTemplate(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   // What an interrupted test run has left behind goes with the template.
-  const { rows } = await client.query<{ datname: string }>(`select datname from pg_database where datname like 'sheaf\\_t%'`);
+  const { rows } = await client.query<{ datname: string }>(
+    `select datname from pg_database where datname like 'sheaf\\_t%'`,
+  );
   for (const { datname } of rows) await client.query(`drop database ${client.escapeIdentifier(datname)} with (force)`);
   await client.query('create database sheaf_template');
   await client.end();
-  const template = openDatabase({ url: withDatabase(url, 'sheaf_template'), applicationName: 'template', connections: 2 });
+  const template = openDatabase({
+    url: withDatabase(url, 'sheaf_template'),
+    applicationName: 'template',
+    connections: 2,
+  });
   await migrateDatabase(template, migratePostgresEngine);
   await template.close();
 }

@@ -31,7 +31,11 @@ async function demo(percent: number): Promise<number> {
     return await withContext({ settings, concurrency: settings.SHEAF_CONCURRENCY }, async (context) => {
       const { launchDemoRuns } = await import('../../runtime/demo.ts');
       const runs = await launchDemoRuns(context, DATASETS);
-      const exitCode = await workRuns(context, runs, { concurrency: settings.SHEAF_CONCURRENCY, json: false, isMany: true });
+      const exitCode = await workRuns(context, runs, {
+        concurrency: settings.SHEAF_CONCURRENCY,
+        json: false,
+        isMany: true,
+      });
       if (exitCode === 0) sayWhatNext({ home: homeSetting, out: outSetting, tookMs: performance.now() - startedAt });
       return exitCode;
     });

@@ -21,10 +21,17 @@ export function addExport(program: Command): void {
     .description('Writes what the table holds of a dataset now to files; the source is not asked.')
     .argument('<dataset>', 'source/entity')
     .option('--format <formats>', 'ndjson, json, csv', formatList, [...DEFAULT_FORMATS])
-    .addOption(new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones").choices(shapes).default('source'))
+    .addOption(
+      new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones")
+        .choices(shapes)
+        .default('source'),
+    )
     .option('--out <dir>', 'the folder to write below (default: SHEAF_OUT, or out)')
     .option('--json', 'print what was written as JSON')
-    .addHelpText('after', '\nExamples:\n  sheaf export oda/Sag --format csv\n  sheaf export oda/Aktør --shape canonical --out exports')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sheaf export oda/Sag --format csv\n  sheaf export oda/Aktør --shape canonical --out exports',
+    )
     .action(write);
 }
 
@@ -34,7 +41,12 @@ async function write(dataset: string, flags: Flags): Promise<void> {
   await withContext({ settings }, async (context) => {
     const { exportDataset } = await import('../../runtime/export-dataset.ts');
     const { format: formats, shape } = flags;
-    const files = await exportDataset(context, { dataset: name, formats, shape, out: resolve(flags.out ?? settings.SHEAF_OUT) });
+    const files = await exportDataset(context, {
+      dataset: name,
+      formats,
+      shape,
+      out: resolve(flags.out ?? settings.SHEAF_OUT),
+    });
     if (flags.json) return printJson({ dataset: name, exports: files });
     for (const file of files) {
       printData(file.path);

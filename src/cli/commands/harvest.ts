@@ -16,10 +16,16 @@ export function addHarvest(program: Command): void {
   const command = program
     .command('harvest')
     .summary('harvest datasets into PostgreSQL and files')
-    .description('Harvests whole datasets: every page once, proved complete, into the table sheaf.records and into files.')
+    .description(
+      'Harvests whole datasets: every page once, proved complete, into the table sheaf.records and into files.',
+    )
     .argument('<dataset...>', 'what to harvest, as source/entity, e.g. oda/Sag');
   addRateOption(addHarvestOptions(command))
-    .option('--concurrency <n>', 'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)', wholeNumber(1, 256))
+    .option(
+      '--concurrency <n>',
+      'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
+      wholeNumber(1, 256),
+    )
     .option('--detach', 'plan and enqueue only: `sheaf worker` processes do the rest')
     .option('--json', 'print the report as JSON on stdout')
     .addHelpText('after', EXAMPLES)

@@ -13,7 +13,9 @@ export function addPlan(program: Command): void {
   const command = program
     .command('plan')
     .summary('say what a harvest would do, without doing it')
-    .description('Asks the source what there is, and says how it would be harvested: strategy, slices, requests and time.')
+    .description(
+      'Asks the source what there is, and says how it would be harvested: strategy, slices, requests and time.',
+    )
     .argument('<dataset...>', 'source/entity');
   addRateOption(addSelectionOptions(command))
     .option('--json', 'print the plans as JSON')
@@ -31,12 +33,22 @@ async function plan(datasets: string[], flags: Flags): Promise<void> {
     const expected = each.expected === null ? 'an unknown number of records' : plural(each.expected, 'record');
     const pages = each.pages === null ? 'an unknown number of pages' : plural(each.pages, 'page');
     printData(`${each.dataset}: ${expected} in ${pages} of ${count(each.pageSize)}`);
-    printData(`  strategy ${each.strategy}, keys or rows ${count(each.span.after + 1)} to ${count(each.span.upto)}, ${plural(each.slices, 'slice')}`);
-    printData(`  ${each.requests === null ? 'requests unknown' : `about ${plural(each.requests, 'request')}`}, ${timeOf(each)}`);
+    printData(
+      `  strategy ${each.strategy}, keys or rows ${count(each.span.after + 1)} to ${count(each.span.upto)}, ${plural(each.slices, 'slice')}`,
+    );
+    printData(
+      `  ${each.requests === null ? 'requests unknown' : `about ${plural(each.requests, 'request')}`}, ${timeOf(each)}`,
+    );
   }
 }
 
-function timeOf({ requestsPerSecond, atLeastMs }: { requestsPerSecond: number | null; atLeastMs: number | null }): string {
+function timeOf({
+  requestsPerSecond,
+  atLeastMs,
+}: {
+  requestsPerSecond: number | null;
+  atLeastMs: number | null;
+}): string {
   if (requestsPerSecond === null) return 'as fast as the source answers';
   if (atLeastMs === null) return `at ${requestsPerSecond} requests a second`;
   return `at least ${duration(atLeastMs)} at ${requestsPerSecond} requests a second`;

@@ -16,7 +16,11 @@ export function addResume(program: Command): void {
     .description('Goes on with a run from where it stands: only what is missing is fetched.')
     .argument('[run]', 'a run id, the end of one, or "latest"', 'latest');
   addRateOption(command)
-    .option('--concurrency <n>', 'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)', wholeNumber(1, 256))
+    .option(
+      '--concurrency <n>',
+      'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
+      wholeNumber(1, 256),
+    )
     .option('--json', 'print the report as JSON on stdout')
     .addHelpText('after', '\nExamples:\n  sheaf resume\n  sheaf resume x7k2 --json')
     .action(async (reference: string, flags: Flags) => {

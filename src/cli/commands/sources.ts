@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { printData, printJson, say } from '../output.ts';
+import { printData, printJson } from '../output.ts';
 import { table } from '../render/table.ts';
 import { settingsHere } from '../session.ts';
 
@@ -14,17 +14,28 @@ export function addSources(program: Command): void {
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
       const { describeSources, describeEntities, describeEntity } = await import('../../runtime/catalogue.ts');
       const settings = settingsHere();
-      if (name === undefined) return show(flags.json, await describeSources(settings), ['name', 'title', 'baseUrl', 'requestsPerSecond']);
-      if (name.includes('/')) return show(flags.json, await describeEntity(settings, name), ['name', 'type', 'isNullable', 'role']);
-      return show(flags.json, await describeEntities(settings, name), ['dataset', 'key', 'timestamp', 'fields', 'relations']);
+      if (name === undefined)
+        return show(flags.json, await describeSources(settings), ['name', 'title', 'baseUrl', 'requestsPerSecond']);
+      if (name.includes('/'))
+        return show(flags.json, await describeEntity(settings, name), ['name', 'type', 'isNullable', 'role']);
+      return show(flags.json, await describeEntities(settings, name), [
+        'dataset',
+        'key',
+        'timestamp',
+        'fields',
+        'relations',
+      ]);
     });
 }
 
-function show(json: boolean | undefined, rows: readonly Readonly<Record<string, unknown>>[], columns: readonly string[]): void {
-  if (json) return printJson(rows);
-  if (rows.length === 0) return say('There is nothing to list.');
+function show(
+  json: boolean | undefined,
+  rows: readonly Readonly<Record<string, unknown>>[],
+  columns: readonly string[],
+): void {
   const cells = rows.map((row) => columns.map((column) => text(row[column])));
-  printData(table(columns.map(heading), cells));
+  if (json) printJson(rows);
+  else printData(table(columns.map(heading), cells));
 }
 
 function heading(column: string): string {

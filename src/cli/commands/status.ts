@@ -35,7 +35,9 @@ function render({ report, slices, failures, workers }: RunDetails): string {
   for (const { slice, message } of failures.slice(0, SHOWN_FAILURES)) lines.push(`  slice ${slice} failed: ${message}`);
   if (failures.length > SHOWN_FAILURES) lines.push(`  and ${failures.length - SHOWN_FAILURES} more`);
   if (hasEnded(report.state)) return lines.join('\n');
-  for (const { id, host, pid, slices: held } of workers) lines.push(`  worker ${id} on ${host} (pid ${pid}) holds ${held}`);
-  if (workers.length === 0) lines.push(`  no worker is alive: start one with \`sheaf worker\`, or go on with \`sheaf resume ${report.run}\``);
+  for (const { id, host, pid, slices: held } of workers)
+    lines.push(`  worker ${id} on ${host} (pid ${pid}) holds ${held}`);
+  if (workers.length === 0)
+    lines.push(`  no worker is alive: start one with \`sheaf worker\`, or go on with \`sheaf resume ${report.run}\``);
   return lines.join('\n');
 }

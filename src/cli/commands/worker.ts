@@ -17,8 +17,15 @@ export function addWorker(program: Command): void {
       'Works the slices of all runs until it is told to stop. Start as many as you like, on any machines that share the database (and Redis).',
     );
   addRateOption(command)
-    .option('--concurrency <n>', 'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)', wholeNumber(1, 256))
-    .addHelpText('after', '\nExamples:\n  sheaf worker\n  sheaf worker --concurrency 16\n\nCtrl-C, or SIGTERM, hands back what is under way; nothing is lost.')
+    .option(
+      '--concurrency <n>',
+      'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
+      wholeNumber(1, 256),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sheaf worker\n  sheaf worker --concurrency 16\n\nCtrl-C, or SIGTERM, hands back what is under way; nothing is lost.',
+    )
     .action(work);
 }
 

@@ -9,8 +9,10 @@ export function renderReport(report: RunReport): string {
   lines.push(
     `  table: ${count(report.inserted)} inserted, ${count(report.updated)} updated, ${count(report.unchanged)} unchanged, ${count(report.deleted)} deleted`,
   );
-  if (report.retries > 0) lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
-  if (report.rejected > 0) lines.push(`  ${plural(report.rejected, 'record')} rejected; the reasons are in sheaf.rejects`);
+  if (report.retries > 0)
+    lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
+  if (report.rejected > 0)
+    lines.push(`  ${plural(report.rejected, 'record')} rejected; the reasons are in sheaf.rejects`);
   for (const file of report.exports) lines.push(`  ${file.path} (${bytes(file.bytes)})`);
   if (report.state === 'failed' || report.state === 'partial') lines.push(`  go on with: sheaf resume ${report.run}`);
   return lines.join('\n');

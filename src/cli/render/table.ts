@@ -1,6 +1,12 @@
 /** Columns of text, padded to their widest cell. Columns named in `right` are set flush right. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[], right: readonly string[] = []): string {
-  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)));
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly string[] = [],
+): string {
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, column) => pad(cell, widths[column] ?? 0, right.includes(headings[column] ?? '')))

@@ -31,13 +31,13 @@ export interface StagedPage {
   readonly cursor: number;
   /** The slice has no page after this one. */
   readonly isLast: boolean;
-  /** Set when the slice gives away part of what is left of it. */
-  readonly split: { readonly keep: Span; readonly give: Span } | null;
+  /** What the slice leaves to new slices: it then ends with this page, at `cursor`. Empty for nearly every page. */
+  readonly give: readonly Span[];
 }
 
 export type StageResult =
-  /** In, exactly once. `given` is the number of the slice split off, if one was. */
-  | { readonly kind: 'staged'; readonly given: number | null; readonly rejects: number }
+  /** In, exactly once. `given` are the numbers of the slices split off. */
+  | { readonly kind: 'staged'; readonly given: readonly number[]; readonly rejects: number }
   /** The claim no longer holds, or the run no longer fetches; nothing was written. */
   | { readonly kind: 'fenced' };
 
@@ -59,7 +59,7 @@ export async function stagePage(database: Database, claim: Claim, page: StagedPa
       await advance(client, claim, { ...page, records: storable, rejects });
       await insertRejects(client, claim, rejects);
       await copyRows(client, `copy ${stagingTable(claim.run)} from stdin`, copyLines(claim.slice, storable));
-      return page.split === null ? null : giveAway(client, claim, page.split);
+      return page.give.length === 0 ? [] : giveAway(client, claim, page.give);
     });
     return { kind: 'staged', given, rejects: rejects.length };
   } catch (error) {
@@ -78,11 +78,11 @@ function* copyLines(slice: number, records: readonly NormalisedRecord[]): Iterab
 async function advance(client: pg.PoolClient, claim: Claim, page: StagedPage): Promise<void> {
   const { rowCount } = await client.query(
     `update sheaf.slices s
-     set cursor = $4, pages = pages + 1, records = records + $5, rejects = rejects + $6, requests = requests + $7,
+     set cursor = $4::bigint, pages = pages + 1, records = records + $5, rejects = rejects + $6, requests = requests + $7,
          retries = retries + $7 - 1, bytes = bytes + $8, updated_at = now(),
          state = case when $9 then 'done' else state end,
          worker_id = case when $9 then null else worker_id end,
-         span = coalesce($10, span)
+         span = case when $10 then jsonb_set(span, '{upto}', to_jsonb($4::bigint)) else span end
      where run_id = $1 and number = $2 and attempt = $3 and state = 'working'
        and exists (select from sheaf.runs r where r.id = $1 and r.state = 'fetching')`,
     [
@@ -95,21 +95,24 @@ async function advance(client: pg.PoolClient, claim: Claim, page: StagedPage): P
       page.requests,
       page.bytes,
       page.isLast,
-      page.split === null ? null : JSON.stringify(page.split.keep),
+      page.give.length > 0,
     ],
   );
   if (rowCount !== 1) throw new Fenced();
 }
 
-async function giveAway(client: pg.PoolClient, claim: Claim, split: { readonly give: Span }): Promise<number> {
-  // The run's row is the lock: two slices that split at once must not choose the same number.
+async function giveAway(client: pg.PoolClient, claim: Claim, spans: readonly Span[]): Promise<number[]> {
+  // The run's row is the lock: two slices that split at once must not choose the same numbers.
   const { rows } = await client.query<{ number: number }>(
-    `with raised as (update sheaf.runs set slice_count = slice_count + 1 where id = $1 returning slice_count)
-     insert into sheaf.slices (run_id, number, span) select $1, slice_count, $2 from raised returning number`,
-    [claim.run, JSON.stringify(split.give)],
+    `with raised as (
+       update sheaf.runs set slice_count = slice_count + cardinality($2::jsonb[]) where id = $1 returning slice_count)
+     insert into sheaf.slices (run_id, number, span)
+     select $1, raised.slice_count - cardinality($2::jsonb[]) + given.ordinality, given.span
+     from raised, unnest($2::jsonb[]) with ordinality as given (span, ordinality)
+     returning number`,
+    [claim.run, spans.map((span) => JSON.stringify(span))],
   );
-  if (rows[0] === undefined) throw new Error(`run ${claim.run} has gone`);
-  return rows[0].number;
+  return rows.map((row) => row.number);
 }
 
 async function insertRejects(client: pg.PoolClient, claim: Claim, rejects: readonly RejectedRecord[]): Promise<void> {
