@@ -44,7 +44,8 @@ describe('--help', () => {
   it('lists every command, and where to start', async () => {
     const { exitCode, stdout } = await sheaf('--help');
     expect(exitCode).toBe(0);
-    for (const { name } of program.commands.map((each) => ({ name: each.name() }))) expect(stdout).toContain(`  ${name} `);
+    for (const { name } of program.commands.map((each) => ({ name: each.name() })))
+      expect(stdout).toContain(`  ${name} `);
     expect(stdout).toContain('Start here:');
   });
 

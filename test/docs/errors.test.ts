@@ -42,7 +42,10 @@ function union(name: string, path: string): string[] {
 
 /** The codes in the first column of the tables below a heading of the second level. */
 function documented(heading: string): string[] {
-  const section = read('docs/errors.md').split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
+  const section =
+    read('docs/errors.md')
+      .split(/^## /m)
+      .find((text) => text.startsWith(`${heading}\n`)) ?? '';
   return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '');
 }
 

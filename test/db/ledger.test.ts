@@ -1,0 +1,231 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import { ensureDataset } from '../../src/db/queries/datasets.ts';
+import {
+  beginFinalising,
+  claimFinalise,
+  endRun,
+  getRun,
+  insertRun,
+  resolveRun,
+  sealRun,
+} from '../../src/db/queries/runs.ts';
+import { claimSlice, insertSlices, releaseSlice, sliceTotals } from '../../src/db/queries/slices.ts';
+import { createStaging, type StagedPage, stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
+import { registerWorker } from '../../src/db/queries/workers.ts';
+import { openWorkerSession } from '../../src/db/worker-session.ts';
+import type { Entity, NormalisedRecord } from '../../src/domain/record.ts';
+import { freshDatabase } from '../support/database.ts';
+
+const entity: Entity = {
+  name: 'Sag',
+  keyField: 'id',
+  timestampField: null,
+  fields: [{ name: 'id', type: 'integer', isNullable: false }],
+  relations: [],
+};
+
+const request = {
+  dataset: { source: 'oda', entity: 'Sag' },
+  filter: null,
+  select: null,
+  maxRecords: null,
+  strategy: null,
+  formats: [],
+  shape: 'source',
+  out: '/nowhere',
+  onFailure: 'stop',
+} as const;
+
+/** A run of two slices of a hundred keys, sealed unless told otherwise. */
+async function setUpRun({
+  isSealed = true,
+  id = '20260101-000000-aaaa',
+} = {}): Promise<{ database: Database; run: string }> {
+  const database = await freshDatabase();
+  await ensureDataset(database, { name: 'oda/Sag', source: 'oda', entity, expected: 10 });
+  const span = { after: 0, upto: 200 };
+  await insertRun(database, {
+    id,
+    dataset: 'oda/Sag',
+    request,
+    strategy: 'keyset',
+    span,
+    pageSize: 10,
+    expected: 4,
+    planRequests: 2,
+  });
+  await createStaging(database, id);
+  await insertSlices(database, id, [
+    { after: 0, upto: 100 },
+    { after: 100, upto: 200 },
+  ]);
+  if (isSealed) await sealRun(database, id);
+  return { database, run: id };
+}
+
+async function livingWorker(database: Database): Promise<number> {
+  const id = await registerWorker(database, { host: 'here', pid: process.pid, version: '0', concurrency: 1 });
+  const session = await openWorkerSession(database, id);
+  onTestFinished(() => session.close());
+  return id;
+}
+
+const deadWorker = (database: Database) =>
+  registerWorker(database, { host: 'gone', pid: 1, version: '0', concurrency: 1 });
+
+function record(id: number): NormalisedRecord {
+  const text = `{"id":${id}}`;
+  return { key: String(id), hash: String(id).padStart(32, '0'), timestamp: null, text, needsCheck: false };
+}
+
+function page(ids: readonly number[], changes: Partial<StagedPage> = {}): StagedPage {
+  const cursor = ids.at(-1) ?? 0;
+  return { records: ids.map(record), rejects: [], requests: 1, bytes: 10, cursor, isLast: false, give: [], ...changes };
+}
+
+async function claimed(database: Database, run: string, slice: number, worker: number) {
+  const claim = await claimSlice(database, { run, slice, attempt: 0 }, worker);
+  if (claim === undefined) throw new Error('not claimed');
+  return claim;
+}
+
+describe('the fence', () => {
+  it('takes a page from the claim that holds, with its cursor and counts, in one transaction', async () => {
+    const { database, run } = await setUpRun();
+    const claim = await claimed(database, run, 1, await livingWorker(database));
+    expect(await stagePage(database, claim, page([1, 2, 3]))).toMatchObject({ kind: 'staged' });
+    expect(await sliceTotals(database, run)).toMatchObject({ pages: 1, records: 3, requests: 1, retries: 0, open: 2 });
+    expect(await stagedBySlice(database, run)).toEqual(new Map([[1, 3]]));
+  });
+
+  it('takes nothing from a claim that another has followed', async () => {
+    const { database, run } = await setUpRun();
+    const worker = await livingWorker(database);
+    const first = await claimed(database, run, 1, worker);
+    await releaseSlice(database, first);
+    const second = await claimSlice(database, { run, slice: 1, attempt: first.attempt }, worker);
+    expect(second?.attempt).toBe(first.attempt + 1);
+    expect(await stagePage(database, first, page([1, 2]))).toEqual({ kind: 'fenced' });
+    expect(await stagedBySlice(database, run)).toEqual(new Map());
+    expect(await releaseSlice(database, first)).toBe(false);
+  });
+
+  it('takes nothing for a run that has ended, and lets the slice be given back', async () => {
+    const { database, run } = await setUpRun();
+    const claim = await claimed(database, run, 1, await livingWorker(database));
+    await endRun(database, run, { state: 'failed', reason: 'told to' });
+    expect(await stagePage(database, claim, page([1]))).toEqual({ kind: 'fenced' });
+    expect(await releaseSlice(database, claim)).toBe(true);
+  });
+
+  it('writes neither rows nor cursor when the page cannot be stored', async () => {
+    const { database, run } = await setUpRun();
+    const claim = await claimed(database, run, 1, await livingWorker(database));
+    const broken = { ...record(2), hash: 'not a hash' };
+    await expect(stagePage(database, claim, { ...page([1, 2]), records: [record(1), broken] })).rejects.toThrow();
+    expect(await stagedBySlice(database, run)).toEqual(new Map());
+    expect(await sliceTotals(database, run)).toMatchObject({ pages: 0, records: 0 });
+    expect(await stagePage(database, claim, page([1]))).toMatchObject({ kind: 'staged' });
+  });
+});
+
+describe('a claim', () => {
+  it('is had by one of many that ask at once', async () => {
+    const { database, run } = await setUpRun();
+    const worker = await livingWorker(database);
+    const claims = await Promise.all(
+      Array.from({ length: 12 }, () => claimSlice(database, { run, slice: 1, attempt: 0 }, worker)),
+    );
+    expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1);
+  });
+
+  it('is taken over from a worker that has died, and from no other', async () => {
+    const { database, run } = await setUpRun();
+    await claimed(database, run, 1, await livingWorker(database));
+    await claimed(database, run, 2, await deadWorker(database));
+    const other = await livingWorker(database);
+    expect(await claimSlice(database, { run, slice: 1, attempt: 0 }, other)).toBeUndefined();
+    expect(await claimSlice(database, { run, slice: 2, attempt: 0 }, other)).toMatchObject({ slice: 2, attempt: 2 });
+  });
+});
+
+describe('the chord', () => {
+  const settle = async (database: Database, run: string, slice: number, ids: readonly number[]) => {
+    const claim = await claimed(database, run, slice, await livingWorker(database));
+    await stagePage(database, claim, page(ids, { isLast: true, cursor: slice * 100 }));
+  };
+
+  it('begins once, when the last slice has settled, however many ask', async () => {
+    const { database, run } = await setUpRun();
+    await settle(database, run, 1, [1, 2]);
+    expect(await beginFinalising(database, run)).toBeUndefined();
+    await settle(database, run, 2, [101, 102]);
+    const begun = await Promise.all(Array.from({ length: 12 }, () => beginFinalising(database, run)));
+    expect(begun.filter((each) => each !== undefined)).toEqual([{ generation: 1, attempt: 0 }]);
+  });
+
+  it('does not begin before the plan is sealed, even when every slice written so far has settled', async () => {
+    const { database, run } = await setUpRun({ isSealed: false });
+    await database.pool.query(`update sheaf.slices set state = 'done' where run_id = $1`, [run]);
+    expect(await beginFinalising(database, run)).toBeUndefined();
+    await sealRun(database, run);
+    expect(await beginFinalising(database, run)).toBeDefined();
+  });
+
+  it('is carried out by one living finaliser at a time', async () => {
+    const { database, run } = await setUpRun();
+    await settle(database, run, 1, [1]);
+    await settle(database, run, 2, [101]);
+    await beginFinalising(database, run);
+    const job = { run, generation: 1 };
+    const living = await livingWorker(database);
+    const [one, other] = await Promise.all([
+      claimFinalise(database, job, living),
+      claimFinalise(database, job, living),
+    ]);
+    expect([one, other].filter((claim) => claim !== undefined)).toHaveLength(1);
+    await database.pool.query('update sheaf.runs set finaliser = $2 where id = $1', [run, await deadWorker(database)]);
+    expect(await claimFinalise(database, job, living)).toMatchObject({ attempt: 2 });
+    expect(await claimFinalise(database, { run, generation: 2 }, living)).toBeUndefined();
+  });
+});
+
+describe('a split', () => {
+  it('ends the slice at its cursor and leaves the rest to new slices, without a gap', async () => {
+    const { database, run } = await setUpRun();
+    const claim = await claimed(database, run, 1, await livingWorker(database));
+    const give = [
+      { after: 40, upto: 70 },
+      { after: 70, upto: 100 },
+    ];
+    const result = await stagePage(database, claim, page([40], { isLast: true, give }));
+    expect(result).toMatchObject({ kind: 'staged', given: [3, 4] });
+    const { rows } = await database.pool.query(
+      'select number, state, span from sheaf.slices where run_id = $1 order by number',
+      [run],
+    );
+    expect(rows).toEqual([
+      { number: 1, state: 'done', span: { after: 0, upto: 40 } },
+      { number: 2, state: 'pending', span: { after: 100, upto: 200 } },
+      { number: 3, state: 'pending', span: { after: 40, upto: 70 } },
+      { number: 4, state: 'pending', span: { after: 70, upto: 100 } },
+    ]);
+    expect((await getRun(database, run)).sliceCount).toBe(4);
+  });
+});
+
+describe('a reference to a run', () => {
+  it('is its id, the end of it, or latest', async () => {
+    const { database, run } = await setUpRun();
+    for (const reference of [run, 'aaaa', 'latest']) expect((await resolveRun(database, reference)).id).toBe(run);
+  });
+
+  it('that fits none, or several, is refused with what to do', async () => {
+    const { database } = await setUpRun();
+    await expect(resolveRun(database, 'zzzz')).rejects.toThrow(/no run "zzzz".*sheaf runs/);
+    await database.pool.query(`insert into sheaf.runs (id, dataset, request, strategy, span, page_size)
+      select '20270101-000000-aaaa', dataset, request, strategy, span, page_size from sheaf.runs`);
+    await expect(resolveRun(database, 'aaaa')).rejects.toThrow(/fits several runs/);
+  });
+});
