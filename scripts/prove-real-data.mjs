@@ -139,16 +139,13 @@ function assert(holds, message) {
 }
 
 async function harvest(environment, datasets) {
-  const output = await run(
-    ['bin/sheaf.mjs', 'harvest', ...datasets, '--format', 'ndjson,json,csv', '--json'],
-    environment,
-  );
+  const output = await run(['harvest', ...datasets, '--format', 'ndjson,json,csv', '--json'], environment);
   const reports = JSON.parse(output);
   return Array.isArray(reports) ? reports : [reports];
 }
 
 async function run(args, environment) {
-  const child = spawn(process.execPath, args, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('bin/sheaf', args, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (chunk) => {
     output += chunk;
@@ -160,7 +157,7 @@ async function run(args, environment) {
 
 /** `sheaf db open` keeps the embedded PostgreSQL there while its tables are read. */
 async function openDatabase(environment) {
-  const opened = spawn(process.execPath, ['bin/sheaf.mjs', 'db', 'open'], {
+  const opened = spawn('bin/sheaf', ['db', 'open'], {
     env: environment,
     stdio: ['ignore', 'pipe', 'ignore'],
   });

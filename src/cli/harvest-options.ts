@@ -86,7 +86,13 @@ export function addHarvestOptions(command: Command): Command {
     );
 }
 
-export const DEFAULT_FORMATS: readonly ExportFormat[] = ['ndjson', 'csv'];
+export function formatOption(description: string): Option {
+  return new Option('--format <formats>', description)
+    .argParser(formatList)
+    .default([...DEFAULT_FORMATS], DEFAULT_FORMATS.join(','));
+}
+
+const DEFAULT_FORMATS: readonly ExportFormat[] = ['ndjson', 'csv'];
 
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -113,7 +119,7 @@ function commaList(text: string): string[] {
   return names;
 }
 
-export function formatList(text: string): ExportFormat[] {
+function formatList(text: string): ExportFormat[] {
   if (text.trim() === 'none') return [];
   return commaList(text).map((name) => {
     const format = exportFormats.find((each) => each === name);

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SheafError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
+import { VERSION } from '../runtime/version.ts';
 import { addDb } from './commands/db.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -22,6 +23,7 @@ export function createProgram(): Command {
       'Harvests paginated HTTP APIs in bulk into PostgreSQL and files, and proves that the copy is complete.',
     )
     .usage('<command> [options]')
+    .version(VERSION, '-V, --version', 'print the version')
     .helpCommand(false)
     .showHelpAfterError('(--help shows what there is)')
     .configureHelp({ showGlobalOptions: false })

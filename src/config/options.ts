@@ -103,6 +103,12 @@ export const options = {
     fallback: '64',
     schema: wholeNumber(1, 512, 64),
   }),
+  SHEAF_HEAP_MB: option({
+    summary:
+      'The JavaScript heap of a process at most, in megabytes; raise it for very large pages. Not read from .env.',
+    fallback: '1024',
+    schema: wholeNumber(128, 65_536, 1_024),
+  }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr: debug, info, warn, error or silent.',
     fallback: 'info for `sheaf worker`, warn for everything else',

@@ -25,7 +25,7 @@ async function ownerOf(dataDirectory: string): Promise<Account | undefined> {
     throw error;
   }
   throw new EmbeddedPostgresError(
-    'data_owner',
+    'data-owner',
     `The data in ${dataDirectory} belong to root, as whom PostgreSQL refuses to run; give them to another user (chown -R nobody ${dataDirectory}).`,
   );
 }
@@ -38,7 +38,7 @@ async function findAccount(): Promise<Account> {
     if (uid !== undefined && gid !== undefined) return { uid: Number(uid) | 0, gid: Number(gid) | 0 };
   }
   throw new EmbeddedPostgresError(
-    'no_unprivileged_user',
+    'no-unprivileged-user',
     'PostgreSQL refuses to run as root, and /etc/passwd has neither a user "postgres" nor "nobody" to run it as; add one, run Sheaf as an ordinary user, or set DATABASE_URL.',
   );
 }

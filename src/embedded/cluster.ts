@@ -29,7 +29,7 @@ export async function openCluster(dataDirectory: string): Promise<Cluster> {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw explainFileError(error, dataDirectory);
     throw new EmbeddedPostgresError(
-      'password_missing',
+      'password-missing',
       `The password of the embedded PostgreSQL is missing (${join(dataDirectory, PASSWORD_FILE)}); bring that file back, or move the folder ${dataDirectory} away to begin with an empty database.`,
       { cause: error },
     );

@@ -1,27 +1,27 @@
+import { OperatorError } from '../domain/errors.ts';
+
 export type EmbeddedPostgresErrorCode =
-  | 'unsupported_platform'
-  | 'programs_missing'
-  | 'programs_unusable'
-  | 'home_unusable'
-  | 'disk_full'
-  | 'no_unprivileged_user'
-  | 'data_incomplete'
-  | 'data_owner'
-  | 'data_version'
-  | 'password_missing'
-  | 'initialise_failed'
-  | 'start_failed'
-  | 'start_timeout'
-  | 'stop_timeout';
+  | 'unsupported-platform'
+  | 'programs-missing'
+  | 'programs-unusable'
+  | 'home-unusable'
+  | 'disk-full'
+  | 'no-unprivileged-user'
+  | 'data-incomplete'
+  | 'data-owner'
+  | 'data-version'
+  | 'password-missing'
+  | 'initialise-failed'
+  | 'start-failed'
+  | 'start-timeout'
+  | 'stop-timeout';
 
 /** The message is one line: what happened, where, and what to do about it. */
-export class EmbeddedPostgresError extends Error {
-  override readonly name = 'EmbeddedPostgresError';
-  readonly code: EmbeddedPostgresErrorCode;
+export class EmbeddedPostgresError extends OperatorError {
+  declare readonly code: EmbeddedPostgresErrorCode;
 
   constructor(code: EmbeddedPostgresErrorCode, message: string, options?: ErrorOptions) {
-    super(message.replace(/\s*\n\s*/g, ' ').trim(), options);
-    this.code = code;
+    super(message.replace(/\s*\n\s*/g, ' ').trim(), { code, cause: options?.cause });
   }
 }
 
@@ -49,7 +49,7 @@ export function explainFileError(error: unknown, path: string): unknown {
   const reason = code === undefined ? undefined : REASONS[code];
   if (reason === undefined) return error;
   return new EmbeddedPostgresError(
-    'home_unusable',
+    'home-unusable',
     `The embedded PostgreSQL cannot use ${path}: ${reason}; give its folder to the user who runs Sheaf, or set SHEAF_HOME to another folder, or DATABASE_URL to a server.`,
     { cause: error },
   );
@@ -57,7 +57,7 @@ export function explainFileError(error: unknown, path: string): unknown {
 
 export function diskFull(path: string, cause?: unknown): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
-    'disk_full',
+    'disk-full',
     `No space is left on the disk of ${path} for the embedded PostgreSQL; free some space there, or set SHEAF_HOME to a folder on another disk.`,
     { cause },
   );

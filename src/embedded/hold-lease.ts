@@ -150,7 +150,7 @@ async function ensureKeeper(cluster: Cluster, client: Client): Promise<void> {
 
 function wrongPassword(cluster: Cluster): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
-    'password_missing',
+    'password-missing',
     `The embedded PostgreSQL in ${cluster.dataDirectory} refuses the password in its sheaf.password; restore that file, or set the role's password to what it says.`,
   );
 }

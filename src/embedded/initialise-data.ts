@@ -36,7 +36,7 @@ async function hasData(dataDirectory: string): Promise<boolean> {
   }
   // Sheaf never leaves such a folder behind, so it may be anything: only its owner can say that it may go.
   throw new EmbeddedPostgresError(
-    'data_incomplete',
+    'data-incomplete',
     `${dataDirectory} is not a whole PostgreSQL data directory (it has no PG_VERSION); if nothing in it is needed, move it away and start again, otherwise restore it from a backup.`,
   );
 }
@@ -71,14 +71,14 @@ function explainInitdb(error: unknown, draft: string): EmbeddedPostgresError {
   if (stderr.includes('No space left on device')) return diskFull(draft, error);
   if (stderr.includes('could not look up effective user ID')) {
     return new EmbeddedPostgresError(
-      'no_unprivileged_user',
+      'no-unprivileged-user',
       `PostgreSQL cannot be set up by user id ${process.getuid?.()}, which has no entry in /etc/passwd; add one, run Sheaf as a user who has one, or set DATABASE_URL.`,
       { cause: error },
     );
   }
   const said = stderr.split('\n').filter((line) => /error|fatal|could not/i.test(line));
   return new EmbeddedPostgresError(
-    'initialise_failed',
+    'initialise-failed',
     `PostgreSQL could not be set up in ${draft}: ${said.join(' ') || String(error)}; put that right and start again, or set DATABASE_URL to a server.`,
     { cause: error },
   );

@@ -63,7 +63,7 @@ async function relocate(place: Place): Promise<Place> {
     if (folder !== undefined) return openPlace(await agreeOn(folder, place.folder));
   }
   throw new EmbeddedPostgresError(
-    'home_unusable',
+    'home-unusable',
     `The server of ${place.folder} runs as user ${place.account?.uid}, who can reach neither that folder nor one in /var/lib, /var/tmp or ${tmpdir()}; set SHEAF_HOME to a folder that user can reach.`,
   );
 }

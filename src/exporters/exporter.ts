@@ -1,3 +1,6 @@
+import { SheafError } from '../domain/errors.ts';
+import type { ExportFormat } from '../domain/harvest-request.ts';
+
 /**
  * What an exporter is.
  *
@@ -8,12 +11,9 @@
  * A record comes as text and as fields. The text is the record's own JSON, on one line: a format that is JSON copies it, and so loses nothing. The fields are
  * parsed when a format first asks for them, once for all formats, with numbers that a double cannot hold kept as raw numbers (`domain/json-text.ts`).
  *
- * To add a format: implement `Exporter` in a file of its own, add its name to `exportFormats` and itself to the table in `write-export.ts`, and let the
+ * To add a format: implement `Exporter` in a file of its own, add its name to `exportFormats` in `domain/harvest-request.ts` and itself to the table in `write-export.ts`, and let the
  * conformance suite (`test/exporters/conformance.test.ts`) read it back.
  */
-
-export const exportFormats = ['ndjson', 'json', 'csv'] as const;
-export type ExportFormat = (typeof exportFormats)[number];
 
 /** A record's fields, as JSON values. */
 export type Fields = Record<string, unknown>;
@@ -58,16 +58,14 @@ export type ExportErrorCode =
   | 'io-failed';
 
 /** Nothing was published, and nothing is left behind, when an export ends with this. */
-export class ExportError extends Error {
-  override readonly name = 'ExportError';
-  readonly code: ExportErrorCode;
+export class ExportError extends SheafError {
+  declare readonly code: ExportErrorCode;
   /** The file, or the directory, that could not be written. */
   readonly path: string;
 
-  constructor(message: string, facts: { code: ExportErrorCode; path: string; cause?: unknown }) {
-    super(message, { cause: facts.cause });
-    this.code = facts.code;
-    this.path = facts.path;
+  constructor(message: string, { code, path, cause }: { code: ExportErrorCode; path: string; cause?: unknown }) {
+    super(message, { code, facts: { path }, cause });
+    this.path = path;
   }
 }
 

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { ExportFormat } from '../domain/harvest-request.ts';
 import { syncDirectory } from './export-directory.ts';
-import { type ExportFormat, toFileError } from './exporter.ts';
+import { toFileError } from './exporter.ts';
 import { StagedFile } from './staged-file.ts';
 
 const manifestName = 'manifest.json';

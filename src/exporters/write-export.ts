@@ -1,14 +1,8 @@
+import type { ExportFormat } from '../domain/harvest-request.ts';
 import { parseLossless } from '../domain/json-text.ts';
 import { csvExporter } from './csv.ts';
 import { createDirectory, syncDirectory } from './export-directory.ts';
-import {
-  ExportError,
-  type Exporter,
-  type ExportFormat,
-  type ExportRecord,
-  type Fields,
-  type RecordEncoder,
-} from './exporter.ts';
+import { ExportError, type Exporter, type ExportRecord, type Fields, type RecordEncoder } from './exporter.ts';
 import { jsonExporter } from './json.ts';
 import { type ManifestFacts, type PublishedFile, removeManifest, stageManifest } from './manifest.ts';
 import { ndjsonExporter } from './ndjson.ts';

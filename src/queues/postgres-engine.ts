@@ -1,5 +1,4 @@
 import { createPostgresBackend, runMigrations, withBackend } from 'bullmq';
-import type pg from 'pg';
 import type { EngineOptions, EngineWorkerOptions, QueueEngine } from './engine.ts';
 
 const bound = withBackend(createPostgresBackend);
@@ -23,6 +22,6 @@ export function createPostgresEngine(url: string): QueueEngine {
 }
 
 /** Brings BullMQ's own tables up to date, on a connection that the caller holds. */
-export async function migratePostgresEngine(client: pg.PoolClient): Promise<void> {
+export async function migratePostgresEngine(client: Parameters<typeof runMigrations>[0]): Promise<void> {
   await runMigrations(client);
 }

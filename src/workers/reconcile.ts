@@ -1,5 +1,6 @@
 import { endRun, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
 import { countLongPending, pendingSlices, releaseDeadSlices } from '../db/queries/slices.ts';
+import { dropOldStaging } from '../db/queries/staging.ts';
 import { tryAsOnlyOne } from '../db/queries/workers.ts';
 import type { QueueName } from '../queues/queue-table.ts';
 import { finaliseIfSettled } from './settle.ts';
@@ -9,6 +10,8 @@ type ReconcileContext = Pick<WorkContext, 'database' | 'queues' | 'telemetry'>;
 
 /** A plan is written within seconds; one that is not sealed after this has lost its planner. */
 const PLANNING_MINUTES = 10;
+/** What failed and partial runs have staged is kept this long, so that resuming them need not fetch it again. */
+const STAGING_DAYS = 7;
 
 /**
  * Puts the queue and the ledger back in step. PostgreSQL is the truth and the queue may have lost anything, so this
@@ -21,6 +24,7 @@ export async function reconcile(context: ReconcileContext): Promise<boolean> {
     await endLostPlans(context);
     await requeueLostSlices(context);
     await requeueLostFinalisations(context);
+    await dropOldStaging(context.database, STAGING_DAYS);
   });
 }
 

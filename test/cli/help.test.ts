@@ -17,7 +17,7 @@ interface Ended {
 /** Runs the command line as a user does: a process of its own. */
 function sheaf(...words: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [`${root}bin/sheaf.mjs`, ...words], { cwd: root }, (error, stdout, stderr) => {
+    execFile(`${root}bin/sheaf`, words, { cwd: root }, (error, stdout, stderr) => {
       resolve({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });

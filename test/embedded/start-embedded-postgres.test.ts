@@ -141,7 +141,7 @@ it('starts in half a second once the folder is there, and stops as fast', async 
 });
 
 it('refuses a home that is not an absolute path', async () => {
-  await expect(startEmbeddedPostgres({ home: '.sheaf' })).rejects.toMatchObject({ code: 'home_unusable' });
+  await expect(startEmbeddedPostgres({ home: '.sheaf' })).rejects.toMatchObject({ code: 'home-unusable' });
 });
 
 it.runIf(isRoot)('runs the server as an unprivileged user when Sheaf runs as root', async () => {

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
+import { type ExportFormat, exportFormats } from '../../src/domain/harvest-request.ts';
 import { parseLossless } from '../../src/domain/json-text.ts';
-import { type ExportFormat, exportFormats } from '../../src/exporters/exporter.ts';
 import { exporters, writeExports } from '../../src/exporters/write-export.ts';
 import { exportRequest, measureFile, publishedTexts } from './setup.ts';
 

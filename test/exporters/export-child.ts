@@ -1,5 +1,7 @@
 /** Exports in a process of its own, for what would harm the test's: little memory, another user, a full disk, a kill. Prints one JSON line. */
-import { ExportError, type ExportFormat } from '../../src/exporters/exporter.ts';
+
+import type { ExportFormat } from '../../src/domain/harvest-request.ts';
+import { ExportError } from '../../src/exporters/exporter.ts';
 import { writeExports } from '../../src/exporters/write-export.ts';
 
 /** `megabytes` of records are written. With `pauseAt`, the process says so after that many batches, and waits to be killed. */

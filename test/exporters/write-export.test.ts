@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ExportError, type ExportFormat } from '../../src/exporters/exporter.ts';
+import type { ExportFormat } from '../../src/domain/harvest-request.ts';
+import { ExportError } from '../../src/exporters/exporter.ts';
 import { writeExports } from '../../src/exporters/write-export.ts';
 import { batchesOf, exportRequest, filesIn, measureFile, temporaryDirectory } from './setup.ts';
 

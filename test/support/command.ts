@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-const BIN = fileURLToPath(new URL('../../bin/sheaf.mjs', import.meta.url));
+const BIN = fileURLToPath(new URL('../../bin/sheaf', import.meta.url));
 
 export interface Finished {
   readonly code: number | null;
@@ -22,7 +22,7 @@ export interface Running {
 
 /** Starts a sheaf command as a process of its own; killed when the test has finished, should it still run. */
 export function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(process.execPath, [BIN, ...args], {
+  const child = spawn(BIN, args, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
 import { type ExportFormat, type Shape, shapes } from '../../domain/harvest-request.ts';
-import { DEFAULT_FORMATS, formatList } from '../harvest-options.ts';
+import { formatOption } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
 import { bytes, plural } from '../render/numbers.ts';
 import { settingsHere, withContext } from '../session.ts';
@@ -20,7 +20,7 @@ export function addExport(program: Command): void {
     .summary('write the current records of a dataset to files')
     .description('Writes what the table holds of a dataset now to files; the source is not asked.')
     .argument('<dataset>', 'source/entity')
-    .option('--format <formats>', 'ndjson, json, csv', formatList, [...DEFAULT_FORMATS])
+    .addOption(formatOption('files to write: ndjson, json, csv'))
     .addOption(
       new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones")
         .choices(shapes)

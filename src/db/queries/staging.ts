@@ -21,6 +21,22 @@ export async function dropStaging({ pool }: Database, run: string): Promise<void
   await pool.query(`drop table if exists ${stagingTable(run)}`);
 }
 
+/**
+ * Drops staging tables that nobody will need again: of runs that ended without being complete more than `days` ago, and
+ * of runs that are not there any more. A run that is resumed after that fetches everything again.
+ */
+export async function dropOldStaging({ pool }: Database, days: number): Promise<number> {
+  const { rows } = await pool.query<{ name: string }>(
+    `select c.relname as name from pg_class c
+     left join sheaf.runs r on c.relname = 'staging_' || replace(r.id, '-', '_')
+     where c.relnamespace = 'sheaf'::regnamespace and c.relkind = 'r' and c.relname like 'staging\\_%'
+       and (r.id is null or r.state in ('complete', 'cancelled') or r.finished_at < now() - make_interval(days => $1))`,
+    [days],
+  );
+  for (const { name } of rows) await pool.query(`drop table if exists sheaf.${pg.escapeIdentifier(name)}`);
+  return rows.length;
+}
+
 /** One page as it goes into the ledger: rows, and what they move. */
 export interface StagedPage {
   readonly records: readonly NormalisedRecord[];
