@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 
 if (Number(process.versions.node.split('.')[0]) < 24) {
-  console.error(`sheaf needs Node 24 or newer; this is Node ${process.versions.node}. In a checkout, run \`npm install\` first.`);
+  console.error(
+    `sheaf needs Node 24 or newer; this is Node ${process.versions.node}. In a checkout, run \`npm install\` first.`,
+  );
   process.exit(1);
 }
 const entry = new URL('../src/cli/main.ts', import.meta.url);

@@ -274,7 +274,7 @@ describe('a folder that cannot be written', () => {
 });
 
 describe('towards the source', () => {
-  it('Sheaf names itself, and is not held back on this machine', async () => {
+  it('Sheaf is not held back on this machine', async () => {
     const { environment, twin } = await setUp(votes(range(1, 2_000)));
     const startedAt = performance.now();
     await sheaf(['harvest', 'oda/Afstemning'], environment);

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { cutIntoSlices, MAX_SLICES, PAGES_PER_SLICE, pageBudget, splitRest } from '../../src/domain/slice.ts';
+import { findGap } from '../../src/domain/span.ts';
+
+describe('a plan', () => {
+  it('has no slice for nothing', () => {
+    expect(cutIntoSlices({ after: 5, upto: 5 }, 0)).toEqual([]);
+  });
+
+  it.each([
+    [1, 1],
+    [7, 7],
+    [16, 16],
+    [200, 16],
+    [1_000, 50],
+    [18_400, 920],
+    [10_000_000, MAX_SLICES],
+  ])('of %i pages has %i slices, without a gap', (pages, slices) => {
+    const span = { after: -3, upto: 50_000_000 };
+    const cut = cutIntoSlices(span, pages);
+    expect(cut).toHaveLength(slices);
+    expect(findGap(span, cut)).toBeNull();
+  });
+
+  it('gives a slice ten to fifty pages when there is enough for a fleet', () => {
+    for (const pages of [400, 5_000, 90_000]) {
+      expect(pages / cutIntoSlices({ after: 0, upto: 1e9 }, pages).length).toBeCloseTo(PAGES_PER_SLICE, 0);
+    }
+  });
+});
+
+describe('a slice that outgrows its budget', () => {
+  it('has had half as many pages again as were planned, and at least four', () => {
+    expect(pageBudget(1_000, 50)).toBe(30);
+    expect(pageBudget(3, 3)).toBe(4);
+    expect(pageBudget(0, 1)).toBe(4);
+  });
+
+  it('gives away exactly what is left of it', () => {
+    expect(findGap({ after: 40, upto: 101 }, splitRest({ after: 0, upto: 101 }, 40))).toBeNull();
+    expect(splitRest({ after: 0, upto: 101 }, 40)).toHaveLength(2);
+    expect(splitRest({ after: 0, upto: 101 }, 100)).toEqual([{ after: 100, upto: 101 }]);
+    expect(splitRest({ after: 0, upto: 101 }, 101)).toEqual([]);
+  });
+});
