@@ -60,6 +60,7 @@ create table sheaf.runs (
   id              text primary key,
   dataset         text not null references sheaf.datasets (name),
   request         jsonb not null,
+  entity          jsonb not null,       -- the entity as the metadata described it at plan time: workers need not ask again
   state           text not null default 'planning'
                   check (state in ('planning', 'fetching', 'finalising', 'complete', 'partial', 'failed', 'cancelled')),
   reason          text,

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Settings } from '../config/options.ts';
 import { loadEnvFile, readSettings } from '../config/settings.ts';
 import type { SheafContext } from '../runtime/context.ts';
@@ -6,6 +7,8 @@ import { say } from './output.ts';
 export interface SessionOptions {
   readonly concurrency?: number | undefined;
   readonly rate?: number | undefined;
+  /** False for commands that only look at the database. */
+  readonly usesQueues?: boolean;
   /** What is logged when SHEAF_LOG_LEVEL says nothing; default warn. */
   readonly logLevel?: NonNullable<Settings['SHEAF_LOG_LEVEL']>;
   readonly settings?: Settings;
@@ -28,6 +31,7 @@ export async function withContext<T>(options: SessionOptions, work: (context: Sh
     logLevel: options.logLevel ?? 'warn',
     concurrency: options.concurrency ?? 0,
     rate: options.rate ?? null,
+    usesQueues: options.usesQueues ?? true,
     onProgress: say,
   });
   try {
@@ -48,4 +52,11 @@ export function stopSignal(): AbortSignal {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   return controller.signal;
+}
+
+/** Resolves when the signal is aborted, and keeps the process alive until then: nothing else need be going on. */
+export async function untilStopped(signal: AbortSignal): Promise<void> {
+  const alive = setInterval(() => undefined, 60_000);
+  if (!signal.aborted) await once(signal, 'abort');
+  clearInterval(alive);
 }

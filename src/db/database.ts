@@ -40,6 +40,8 @@ export function openDatabase({ url, applicationName, connections, onTrouble }: D
   pool.on('error', (error) => {
     if (!isClosing) onTrouble?.(error);
   });
+  // A connection that breaks while it is checked out tells its query; without a listener it would end the process, too.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const close = async () => {
     isClosing = true;
     await pool.end();

@@ -1,6 +1,6 @@
 import type { StoredError } from '../domain/errors.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
-import type { Field } from '../domain/record.ts';
+import type { Entity, Field } from '../domain/record.ts';
 import type { MergeCounts, Proof } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
 import type { SliceState } from '../domain/slice.ts';
@@ -46,6 +46,7 @@ export const runs = sheaf.table('runs', {
   id: text('id').primaryKey(),
   dataset: text('dataset').notNull(),
   request: jsonb('request').$type<HarvestRequest>().notNull(),
+  entity: jsonb('entity').$type<Entity>().notNull(),
   state: text('state').$type<RunState>().notNull().default('planning'),
   reason: text('reason'),
   error: jsonb('error').$type<StoredError>(),

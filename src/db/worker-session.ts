@@ -24,8 +24,8 @@ export async function openWorkerSession(database: Database, workerId: number): P
     client.on('error', forget);
     client.on('end', forget);
     await client.connect();
-    await holdWorkerLock(client, workerId);
-    holder = client;
+    if (await holdWorkerLock(client, workerId)) holder = client;
+    else await client.end(); // the next beat tries again
   };
 
   await hold();

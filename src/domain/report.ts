@@ -16,6 +16,8 @@ export interface Proof {
   readonly reason: string | null;
   readonly slices: number;
   readonly failedSlices: number;
+  /** Slices that have not settled; none, unless something is badly wrong. */
+  readonly openSlices: number;
   /** True when the slices cover the run's span exactly. */
   readonly isCovered: boolean;
   /** Rows staged, by the staging table and by the ledger. */

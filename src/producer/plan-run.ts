@@ -79,7 +79,17 @@ export async function planRun(context: ProducerContext, request: HarvestRequest)
   });
   const id = newRunId(new Date(), randomBytes(4));
   const { strategy, span, pageSize, expected } = survey;
-  await insertRun(database, { id, dataset, request, strategy, span, pageSize, expected, planRequests: plan.requests });
+  await insertRun(database, {
+    id,
+    dataset,
+    request,
+    entity: plan.query.entity,
+    strategy,
+    span,
+    pageSize,
+    expected,
+    planRequests: plan.requests,
+  });
   await createStaging(database, id);
   await insertSlices(database, id, plan.slices);
   await sealRun(database, id);

@@ -30,6 +30,8 @@ export interface ContextOptions {
   readonly settings: Settings;
   /** What is logged when SHEAF_LOG_LEVEL says nothing. */
   readonly logLevel: LogLevel;
+  /** False for commands that only look: they work when Redis is down, which is when they are needed. */
+  readonly usesQueues?: boolean;
   /** Slices at once; 0 for a command that works none. Decides how many connections are opened. */
   readonly concurrency: number;
   /** Requests a second to every source, instead of what the settings say; null for what they say. */
@@ -53,7 +55,7 @@ export async function openContext(options: ContextOptions): Promise<SheafContext
       onError: (error) => telemetry.emit('connection.trouble', { store: 'queue', error: toStoredError(error) }),
     });
     closing.add(() => queues.close());
-    await queues.check();
+    if (options.usesQueues ?? true) await queues.check();
     const sources = createSources({
       settings,
       telemetry,

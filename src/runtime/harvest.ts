@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRun, reopenRun } from '../db/queries/runs.ts';
 import { reopenFailedSlices, type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
+import { createStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
@@ -46,6 +47,7 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
   if (run.sealedAt === null) throw cannotResume(run, 'was never planned to its end; harvest the dataset again');
   await checkWritable(run.request.out);
   await reconcile(context);
+  await createStaging(database, run.id); // dropped when it was long ago; what is missing is then fetched again
   if (hasEnded(run.state)) {
     await reopenFailedSlices(database, run.id);
     await reopenRun(database, run.id);

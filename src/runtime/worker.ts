@@ -13,6 +13,7 @@ import { every } from './every.ts';
 import { VERSION } from './version.ts';
 
 const BEAT_MS = 5_000;
+const REPAIR_MS = 5_000;
 
 /** A process's part in the fleet. */
 export interface Worker {
@@ -33,7 +34,16 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     closing.add(() => retireWorker(database, id));
     const session = await openWorkerSession(database, id);
     closing.add(() => session.close());
-    await sources.refreshShare(database);
+
+    const onError = (error: unknown) =>
+      telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
+    const beat = async () => {
+      await session.beat();
+      await sources.refreshShare(database);
+    };
+    // Stopped last: a long merge that is still under way must not look like that of a dead worker.
+    const beating = every(BEAT_MS, beat, onError);
+    closing.add(() => beating.stop());
 
     const work = { database, queues, telemetry, reach, workerId: id };
     const finaliser = startFinaliseWorker(work);
@@ -42,17 +52,13 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     closing.add(() => slices.stop());
     await Promise.all([slices.ready(), finaliser.ready()]);
 
-    const onError = (error: unknown) =>
-      telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
-    const duties = async () => {
-      await session.beat();
-      await sources.refreshShare(database);
+    const repair = async () => {
       await releaseForgottenSlices(database, id, slices.held());
       await releaseForgottenFinalisations(database, id, finaliser.held());
       await reconcile(work);
     };
-    const beating = every(BEAT_MS, duties, onError);
-    closing.add(() => beating.stop());
+    const repairing = every(REPAIR_MS, repair, onError);
+    closing.add(() => repairing.stop());
 
     telemetry.emit('worker.started', { worker: id, concurrency });
     closing.add(() => telemetry.emit('worker.stopped', { worker: id }));

@@ -6,12 +6,12 @@ import {
   endFinalised,
   type FinaliseClaim,
   getRun,
-  refetchRun,
+  refetchSlices,
   releaseFinalise,
   saveProof,
 } from '../db/queries/runs.ts';
-import { pendingSlices, restartSlices } from '../db/queries/slices.ts';
-import { clearStaged, dropStaging } from '../db/queries/staging.ts';
+import { pendingSlices } from '../db/queries/slices.ts';
+import { dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
 import { isConnectionTrouble } from '../domain/classify.ts';
 import { toStoredError } from '../domain/errors.ts';
@@ -45,9 +45,9 @@ export async function finaliseRun(context: WorkContext, job: { run: string; gene
   if (claim === undefined) return 'nothing to finalise';
   try {
     const run = await getRun(context.database, claim.run);
-    const { source, fetch } = context.reach(run.request.dataset.source);
-    const entity = await source.check(fetch, run.request.dataset.entity, run.request);
-    return await carryThrough(context, { claim, run, source, query: { entity, selection: run.request } });
+    const { source } = context.reach(run.request.dataset.source);
+    const query = { entity: run.entity, selection: run.request };
+    return await carryThrough(context, { claim, run, source, query });
   } catch (error) {
     return giveUp(context, claim, error);
   }
@@ -81,9 +81,7 @@ async function fetchAgain(
   claim: FinaliseClaim,
   slices: readonly number[],
 ): Promise<string> {
-  await clearStaged(database, claim.run, slices);
-  await restartSlices(database, claim.run, slices);
-  const isRefetching = await refetchRun(database, claim);
+  const isRefetching = await refetchSlices(database, claim, slices);
   if (!isRefetching) return 'another finaliser has taken over';
   telemetry.emit('reconcile.repaired', { run: claim.run, what: 'slices that lost staged rows', count: slices.length });
   const pending = await pendingSlices(database, claim.run);

@@ -1,6 +1,7 @@
 import { getRun } from '../db/queries/runs.ts';
 import { type ClaimedSlice, claimSlice, releaseSlice, type SliceReference } from '../db/queries/slices.ts';
 import { type StagedPage, stagePage } from '../db/queries/staging.ts';
+import { isConnectionTrouble } from '../domain/classify.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
@@ -47,7 +48,8 @@ export async function runSlice(context: WorkContext, job: SliceReference, stop: 
 }
 
 function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
-  if (stop.aborted) return { kind: 'handed-back' };
+  // A database that is away is nobody's fault: the slice is given back, at once or, failing that, by the reconciler.
+  if (stop.aborted || isConnectionTrouble(error)) return { kind: 'handed-back' };
   if (error instanceof GateClosedError) return { kind: 'postponed', until: error.until };
   return { kind: 'failed', error: toStoredError(error), cause: error };
 }
@@ -55,11 +57,19 @@ function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
 async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSignal): Promise<Walk> {
   const run = await getRun(context.database, claim.run);
   const { source, fetch } = context.reach(run.request.dataset.source);
-  const entity = await source.check(fetch, run.request.dataset.entity, run.request);
   const pages = Math.ceil((run.expected ?? 0) / run.pageSize);
   const { strategy, pageSize } = run;
   const budget = pageBudget(pages, run.sliceCount ?? 1);
-  return { claim, source, fetch, query: { entity, selection: run.request }, strategy, pageSize, budget, stop };
+  return {
+    claim,
+    source,
+    fetch,
+    query: { entity: run.entity, selection: run.request },
+    strategy,
+    pageSize,
+    budget,
+    stop,
+  };
 }
 
 async function walkPages(context: WorkContext, walk: Walk): Promise<SliceOutcome> {

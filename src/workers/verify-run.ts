@@ -29,6 +29,7 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   const facts = {
     slices: slices.length,
     failedSlices: totals.failed,
+    openSlices: totals.open,
     isCovered:
       findGap(
         run.span,
@@ -65,6 +66,7 @@ type ProofFacts = Omit<Proof, 'holds' | 'reason'>;
 /** Why the facts do not prove the copy complete, for a person; null when they do. */
 export function whatIsMissing(facts: ProofFacts, mayOverlap: boolean): string | null {
   const { slices, failedSlices, distinctKeys, stagedRows, rejects, countBefore, countAfter } = facts;
+  if (facts.openSlices > 0) return `${facts.openSlices} of ${slices} slices have not settled`;
   if (failedSlices > 0) return `${failedSlices} of ${slices} slices failed`;
   if (!facts.isCovered) return 'the slices do not cover what was planned without a gap';
   if (distinctKeys !== stagedRows && !mayOverlap)

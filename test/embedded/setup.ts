@@ -86,7 +86,8 @@ export async function processesOf(home: string): Promise<RunningProcess[]> {
   return running.filter((found) => isInside(`${found.commandLine} `) || isInside(found.workingDirectory));
 }
 
-export async function expectNobodyLeft(home: string, withinMs = 8_000): Promise<void> {
+/** A keeper whose server never came, or went before it looked, waits its 15 s of grace before it goes. */
+export async function expectNobodyLeft(home: string, withinMs = 20_000): Promise<void> {
   await expect
     .poll(async () => (await processesOf(home)).map((found) => found.commandLine), { timeout: withinMs, interval: 50 })
     .toEqual([]);

@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { ExportFormat } from '../../src/domain/harvest-request.ts';
 import type { RunReport } from '../../src/domain/report.ts';
+import { launchRun } from '../../src/runtime/harvest.ts';
+import { reportRun } from '../../src/runtime/report.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { describeEngines } from '../support/engines.ts';
-import { startFleet } from '../support/fleet.ts';
+import { type Fleet, startFleet } from '../support/fleet.ts';
 import {
   asCsv,
   contentOf,
@@ -16,6 +19,12 @@ import {
   tableContent,
 } from '../support/independent.ts';
 import { range, votes } from '../support/rows.ts';
+
+/** Looks on as a person would who asks again when the database was away. */
+const untilEnded = async (fleet: Fleet, run: string): Promise<void> => {
+  const look = () => reportRun(fleet.context.database, run).catch(() => undefined);
+  await expect.poll(async () => (await look())?.state, { timeout: 60_000 }).toMatch(/complete|partial|failed/);
+};
 
 const pathOf = (report: RunReport, format: ExportFormat): string => {
   const file = report.exports.find((each) => each.format === format);
@@ -127,6 +136,24 @@ describeEngines('a harvest', (redisUrl) => {
       { mødeid: 17, vedtaget: false, opdateringsdato: '2014-09-04 09:05:59.653', type: 'timestamp without time zone' },
     ]);
   });
+
+  it('survives a database that drops every connection in mid-run, again and again', async () => {
+    const rows = votes(range(1, 5_000));
+    const twin = { dataset: inlineData({ Afstemning: rows }), latencyMs: 15 };
+    const fleet = await startFleet({ redisUrl, twin });
+    const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: ['ndjson'] }));
+    await fleet.startWorker();
+    const { pool } = fleet.context.database;
+    for (let time = 0; time < 4; time++) {
+      await sleep(150);
+      await pool.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+      );
+    }
+    await untilEnded(fleet, run);
+    expect(await reportRun(fleet.context.database, run)).toMatchObject({ state: 'complete', records: 5_000 });
+    expect(await tableContent(fleet.context.database.url, 'oda/Afstemning')).toEqual(contentOf(rows));
+  }, 90_000);
 
   it('shares uneven key ranges out instead of leaving one slice with all the work', async () => {
     // 20,000 records in the last hundredth of the key space: equal ranges would give one slice nearly all of them.

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import type { Command } from 'commander';
 import { printData, say } from '../output.ts';
-import { settingsHere, stopSignal, withContext } from '../session.ts';
+import { settingsHere, stopSignal, untilStopped, withContext } from '../session.ts';
 
 export function addDb(program: Command): void {
   const db = program.command('db').summary('care for the database').description('Cares for the database.');
@@ -18,10 +17,10 @@ export function addDb(program: Command): void {
     .addHelpText('after', '\nExample:\n  sheaf db open        # then, in another terminal: psql <the URL>')
     .action(async () => {
       const signal = stopSignal();
-      await withContext({}, async ({ database }) => {
+      await withContext({ usesQueues: false }, async ({ database }) => {
         printData(database.url);
         say('The database stays open until Ctrl-C. The URL holds its password.');
-        if (!signal.aborted) await once(signal, 'abort');
+        await untilStopped(signal);
       });
     });
 }

@@ -38,7 +38,7 @@ export function addExport(program: Command): void {
 async function write(dataset: string, flags: Flags): Promise<void> {
   const settings = settingsHere();
   const name = datasetName(parseDataset(dataset));
-  await withContext({ settings }, async (context) => {
+  await withContext({ settings, usesQueues: false }, async (context) => {
     const { exportDataset } = await import('../../runtime/export-dataset.ts');
     const { format: formats, shape } = flags;
     const files = await exportDataset(context, {

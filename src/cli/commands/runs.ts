@@ -24,7 +24,7 @@ export function addRuns(program: Command): void {
 }
 
 async function list(flags: Flags): Promise<void> {
-  await withContext({}, async (context) => {
+  await withContext({ usesQueues: false }, async (context) => {
     const { recentRuns } = await import('../../runtime/inspect.ts');
     const { reportRun } = await import('../../runtime/report.ts');
     const runs = await recentRuns(context, { dataset: flags.dataset, limit: flags.limit });

@@ -17,7 +17,7 @@ export function addStatus(program: Command): void {
     .option('--json', 'print the report as JSON')
     .addHelpText('after', '\nExamples:\n  sheaf status\n  sheaf status x7k2 --json')
     .action(async (reference: string, flags: { json?: boolean }) =>
-      withContext({}, async (context) => {
+      withContext({ usesQueues: false }, async (context) => {
         const { findRun, inspectRun } = await import('../../runtime/inspect.ts');
         const details = await inspectRun(context, await findRun(context, reference));
         const { report, slices, failures, workers } = details;

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import type { Command } from 'commander';
 import { addRateOption, wholeNumber } from '../harvest-options.ts';
 import { say } from '../output.ts';
-import { settingsHere, stopSignal, withContext } from '../session.ts';
+import { settingsHere, stopSignal, untilStopped, withContext } from '../session.ts';
 
 interface Flags {
   readonly concurrency?: number;
@@ -37,7 +36,7 @@ async function work(flags: Flags): Promise<void> {
     const signal = stopSignal();
     const worker = await startWorker(context, concurrency);
     say(`Worker ${worker.id} takes ${concurrency} slices at once. Ctrl-C stops it.`);
-    if (!signal.aborted) await once(signal, 'abort');
+    await untilStopped(signal);
     await worker.stop();
   });
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { isConnectionTrouble } from '../../domain/classify.ts';
 import type { Entity, Field, FieldType } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { eq } from '../drizzle.ts';
@@ -101,16 +102,33 @@ export function partitionName(id: number, dataset: string): string {
     .slice(0, 40)}`;
 }
 
-/** A view such as `oda."Sag"`: the metadata's fields with their types, over the rows that still exist at the source. */
+/**
+ * A view such as `oda."Sag"`: the metadata's fields with their types, over the rows that still exist at the source. A
+ * view that somebody has built on, and that cannot be replaced as it stands, is left as it is: their work comes first,
+ * and every field is in `data` all the same.
+ */
 async function replaceView(client: pg.PoolClient, { name, source, entity }: DatasetFacts): Promise<void> {
   const schema = escapeIdentifier(source);
   const view = `${schema}.${escapeIdentifier(entity.name)}`;
   const columns = entity.fields.map(columnOf).join(',\n  ');
+  const where = `where dataset = ${escapeLiteral(name)} and deleted_at is null`;
+  const create = `create or replace view ${view} as select\n  ${columns}\nfrom sheaf.records ${where}`;
   await client.query(`create schema if not exists ${schema}`);
-  await client.query(`drop view if exists ${view}`);
-  await client.query(
-    `create view ${view} as select\n  ${columns}\nfrom sheaf.records where dataset = ${escapeLiteral(name)} and deleted_at is null`,
-  );
+  if (await succeeds(client, create)) return;
+  await succeeds(client, `drop view ${view}; ${create}`);
+}
+
+/** Runs a statement that may fail without spoiling the transaction that it is part of. */
+async function succeeds(client: pg.PoolClient, statement: string): Promise<boolean> {
+  await client.query('savepoint attempt');
+  try {
+    await client.query(statement);
+    return true;
+  } catch (error) {
+    if (isConnectionTrouble(error)) throw error;
+    await client.query('rollback to savepoint attempt');
+    return false;
+  }
 }
 
 function columnOf({ name, type }: Field): string {

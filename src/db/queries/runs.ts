@@ -1,16 +1,19 @@
 import { type StoredError, UsageError } from '../../domain/errors.ts';
 import type { HarvestRequest, Strategy } from '../../domain/harvest-request.ts';
+import type { Entity } from '../../domain/record.ts';
 import type { Proof } from '../../domain/report.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { Span } from '../../domain/span.ts';
-import type { Database } from '../database.ts';
+import { type Database, inTransaction } from '../database.ts';
 import { desc, eq, inArray, like, or } from '../drizzle.ts';
 import { type RunRow, runs } from '../schema.ts';
+import { stagingTable } from './staging.ts';
 
 export interface NewRun {
   readonly id: string;
   readonly dataset: string;
   readonly request: HarvestRequest;
+  readonly entity: Entity;
   readonly strategy: Strategy;
   readonly span: Span;
   readonly pageSize: number;
@@ -148,13 +151,35 @@ export async function releaseForgottenFinalisations(
   );
 }
 
-/** Sends a run back from finalising to fetching, because some of its slices must be fetched again. */
-export async function refetchRun({ pool }: Database, claim: FinaliseClaim): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `update sheaf.runs set state = 'fetching', finaliser = null where id = $1 and attempt = $2 and state = 'finalising'`,
-    [claim.run, claim.attempt],
-  );
-  return rowCount === 1;
+/**
+ * Sends a run back from finalising to fetching, and slices that lost what they had staged back to their beginning, in
+ * one transaction under the finaliser's fence. False when the claim no longer held; nothing is written then.
+ */
+export async function refetchSlices(
+  { pool }: Database,
+  claim: FinaliseClaim,
+  slices: readonly number[],
+): Promise<boolean> {
+  return inTransaction(pool, async (client) => {
+    const { rowCount } = await client.query(
+      `update sheaf.runs set state = 'fetching', finaliser = null where id = $1 and attempt = $2 and state = 'finalising'`,
+      [claim.run, claim.attempt],
+    );
+    if (rowCount !== 1) return false;
+    await client.query(`delete from ${stagingTable(claim.run)} where slice_number = any($1::int[])`, [[...slices]]);
+    await client.query('delete from sheaf.rejects where run_id = $1 and slice_number = any($2::int[])', [
+      claim.run,
+      [...slices],
+    ]);
+    await client.query(
+      `update sheaf.slices
+       set state = 'pending', worker_id = null, attempt = attempt + 1, cursor = null, records = 0, rejects = 0, pages = 0,
+           updated_at = now()
+       where run_id = $1 and number = any($2::int[])`,
+      [claim.run, [...slices]],
+    );
+    return true;
+  });
 }
 
 export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof: Proof): Promise<void> {

@@ -161,18 +161,6 @@ export async function reopenFailedSlices({ pool }: Database, run: string): Promi
   return rowCount ?? 0;
 }
 
-/** Sends slices back to be fetched from their beginning: what they had staged is gone. */
-export async function restartSlices({ pool }: Database, run: string, numbers: readonly number[]): Promise<void> {
-  await pool.query(
-    `with gone as (delete from sheaf.rejects where run_id = $1 and slice_number = any($2::int[]))
-     update sheaf.slices
-     set state = 'pending', worker_id = null, attempt = attempt + 1, cursor = null, records = 0, rejects = 0, pages = 0,
-         updated_at = now()
-     where run_id = $1 and number = any($2::int[])`,
-    [run, [...numbers]],
-  );
-}
-
 /** Sums over a run's slices; what progress, reports and verification need. */
 export interface SliceTotals {
   readonly slices: number;

@@ -183,8 +183,3 @@ export async function countDistinctKeys({ pool }: Database, run: string): Promis
   const { rows } = await pool.query<{ count: number }>(`select count(distinct key) as count from ${stagingTable(run)}`);
   return rows[0]?.count ?? 0;
 }
-
-/** Throws away what slices had staged, before they are fetched again from their beginning. */
-export async function clearStaged({ pool }: Database, run: string, slices: readonly number[]): Promise<void> {
-  await pool.query(`delete from ${stagingTable(run)} where slice_number = any($1::int[])`, [[...slices]]);
-}

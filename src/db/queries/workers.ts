@@ -19,10 +19,11 @@ export async function registerWorker({ orm }: Database, facts: WorkerFacts): Pro
 
 /**
  * Holds a worker's lock on a connection of its own until the connection ends: the sign of life that a `kill -9` takes
- * away at once.
+ * away at once. False while PostgreSQL still takes a lost connection of the same worker for a living one.
  */
-export async function holdWorkerLock(client: pg.ClientBase, workerId: number): Promise<void> {
-  await client.query('select pg_advisory_lock(7306, $1)', [workerId]);
+export async function holdWorkerLock(client: pg.ClientBase, workerId: number): Promise<boolean> {
+  const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(7306, $1) as held', [workerId]);
+  return rows[0]?.held === true;
 }
 
 export async function beat({ pool }: Database, workerId: number): Promise<void> {
