@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { SheafError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import { VERSION } from '../runtime/version.ts';
+import { addControl } from './commands/control.ts';
 import { addDb } from './commands/db.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -40,6 +41,7 @@ export function createProgram(): Command {
     addStatus,
     addRuns,
     addResume,
+    addControl,
     addExport,
     addSources,
     addWorker,

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { RunState } from '../domain/run.ts';
 import type { Database } from './database.ts';
 import { beat, holdWorkerLock } from './queries/workers.ts';
 
@@ -9,7 +10,21 @@ export interface WorkerSession {
   close(): Promise<void>;
 }
 
-export async function openWorkerSession(database: Database, workerId: number): Promise<WorkerSession> {
+/** A run whose state has just changed, told by the database (see migration 0002). */
+export interface RunStateChange {
+  readonly run: string;
+  readonly state: RunState;
+}
+
+/**
+ * Opens the session. On the same connection it listens for runs that change their state; what is said while the
+ * connection is lost is not told, and need not be: the ledger stops a run within a page.
+ */
+export async function openWorkerSession(
+  database: Database,
+  workerId: number,
+  onRunState: (change: RunStateChange) => void = () => undefined,
+): Promise<WorkerSession> {
   let holder: pg.Client | undefined;
 
   const hold = async (): Promise<void> => {
@@ -23,7 +38,9 @@ export async function openWorkerSession(database: Database, workerId: number): P
     };
     client.on('error', forget);
     client.on('end', forget);
+    client.on('notification', ({ payload }) => onRunState(JSON.parse(payload ?? '') as RunStateChange));
     await client.connect();
+    await client.query('listen sheaf_run_state');
     if (await holdWorkerLock(client, workerId)) holder = client;
     else await client.end(); // the next beat tries again
   };

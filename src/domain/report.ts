@@ -63,6 +63,7 @@ const EXIT_CODES: Readonly<Record<RunState, number>> = {
   cancelled: 4,
   planning: 0,
   fetching: 0,
+  paused: 0,
   finalising: 0,
 };
 

@@ -1,10 +1,19 @@
 import { UsageError } from './errors.ts';
 
 /**
- * planning → fetching → finalising → complete | partial | failed; and cancelled from any of the first three.
- * `failed` and `partial` runs can be resumed, which opens their next generation. The migration tells who moves what.
+ * planning → fetching → finalising → complete | partial | failed; fetching ⇄ paused; and cancelled from any that has not
+ * ended. `failed` and `partial` runs can be resumed, which opens their next generation. The migrations tell who moves what.
  */
-export const runStates = ['planning', 'fetching', 'finalising', 'complete', 'partial', 'failed', 'cancelled'] as const;
+export const runStates = [
+  'planning',
+  'fetching',
+  'paused',
+  'finalising',
+  'complete',
+  'partial',
+  'failed',
+  'cancelled',
+] as const;
 export type RunState = (typeof runStates)[number];
 
 const ended: ReadonlySet<RunState> = new Set(['complete', 'partial', 'failed', 'cancelled']);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getRun, reopenRun } from '../db/queries/runs.ts';
+import { cancelRun, getRun, pauseRun, reopenRun, unpauseRun } from '../db/queries/runs.ts';
 import { reopenFailedSlices, type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
-import { createStaging } from '../db/queries/staging.ts';
+import { createStaging, dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
 import { UsageError } from '../domain/errors.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
@@ -35,16 +35,29 @@ export async function launchRun(context: SheafContext, request: HarvestRequest):
   return run;
 }
 
+/** Cancels a run. Throws a UsageError when it has ended. What it had staged is dropped. */
+export async function cancel({ database }: SheafContext, run: RunRow): Promise<void> {
+  if (!(await cancelRun(database, run.id))) throw refuse(run, 'cannot-cancel', `has ended already: it is ${run.state}`);
+  await dropStaging(database, run.id);
+}
+
+/** Pauses a run: its slices are handed back, and wait. Throws a UsageError when it is not fetching. */
+export async function pause({ database }: SheafContext, run: RunRow): Promise<void> {
+  if (!(await pauseRun(database, run.id)))
+    throw refuse(run, 'cannot-pause', `is ${run.state}; only a run that is fetching can be paused`);
+}
+
 /**
  * Sets a run going again from where the ledger says it stands: what dead workers held is released, failed slices are
- * opened again, and only what is missing is fetched. A run that ended failed or partial starts its next generation.
+ * opened again, a pause ends, and only what is missing is fetched. A run that ended failed or partial starts its next generation.
  * Throws a UsageError for a run that is complete or was cancelled.
  */
 export async function resumeRun(context: SheafContext, run: RunRow): Promise<void> {
   const { database, telemetry } = context;
-  if (run.state === 'complete') throw cannotResume(run, 'is complete; there is nothing left to do');
-  if (run.state === 'cancelled') throw cannotResume(run, 'was cancelled; harvest the dataset again');
-  if (run.sealedAt === null) throw cannotResume(run, 'was never planned to its end; harvest the dataset again');
+  if (run.state === 'complete') throw refuse(run, 'cannot-resume', 'is complete; there is nothing left to do');
+  if (run.state === 'cancelled') throw refuse(run, 'cannot-resume', 'was cancelled; harvest the dataset again');
+  if (run.sealedAt === null)
+    throw refuse(run, 'cannot-resume', 'was never planned to its end; harvest the dataset again');
   await checkWritable(run.request.out);
   await reconcile(context);
   await createStaging(database, run.id); // dropped when it was long ago; what is missing is then fetched again
@@ -53,12 +66,24 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
     await reopenRun(database, run.id);
     telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });
   }
+  if (run.state === 'paused') await unpauseRun(database, run.id);
   await enqueueSlices(context, run.id, Date.now());
   await finaliseIfSettled(context, run.id);
 }
 
-function cannotResume(run: RunRow, why: string): UsageError {
-  return new UsageError(`Run ${run.id} ${why}.`, { code: 'cannot-resume', facts: { run: run.id, state: run.state } });
+/**
+ * Repairs a run that ended failed or partial: its failed slices are fetched again, and its next generation is finalised.
+ * Throws a UsageError for a run that did not end like that.
+ */
+export async function retryRun(context: SheafContext, run: RunRow): Promise<void> {
+  if (run.state !== 'failed' && run.state !== 'partial') {
+    throw refuse(run, 'cannot-retry', `is ${run.state}; only a run that ended failed or partial can be retried`);
+  }
+  await resumeRun(context, run);
+}
+
+function refuse(run: RunRow, code: string, why: string): UsageError {
+  return new UsageError(`Run ${run.id} ${why}.`, { code, facts: { run: run.id, state: run.state } });
 }
 
 /** A run at one moment, for whoever watches it. */

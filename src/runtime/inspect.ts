@@ -24,7 +24,7 @@ export function recentRuns(
 
 /** A run that was begun and neither ended nor is being worked on by anybody shows here, too. */
 export function openRuns({ database }: SheafContext): Promise<RunRow[]> {
-  return runsInState(database, ['planning', 'fetching', 'finalising']);
+  return runsInState(database, ['planning', 'fetching', 'paused', 'finalising']);
 }
 
 /** What `sheaf status` shows of a run beyond its report. */

@@ -32,7 +32,10 @@ export async function startWorker(context: SheafContext, concurrency: number): P
   try {
     const id = await registerWorker(database, { host: hostname(), pid: process.pid, version: VERSION, concurrency });
     closing.add(() => retireWorker(database, id));
-    const session = await openWorkerSession(database, id);
+    let stopRun: (run: string) => void = () => undefined;
+    const session = await openWorkerSession(database, id, ({ run, state }) => {
+      if (state !== 'fetching') stopRun(run);
+    });
     closing.add(() => session.close());
 
     const onError = (error: unknown) =>
@@ -50,6 +53,7 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     closing.add(() => finaliser.stop());
     const slices = startSliceWorker(work, concurrency);
     closing.add(() => slices.stop());
+    stopRun = slices.stopRun;
     await Promise.all([slices.ready(), finaliser.ready()]);
 
     const repair = async () => {

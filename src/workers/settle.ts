@@ -43,8 +43,9 @@ async function requeue(
   { delayMs, because }: { readonly delayMs: number; readonly because: string },
 ): Promise<string> {
   const wasHeld = await releaseSlice(database, claim);
-  if (wasHeld) await queues.add('sheaf-slices', [reference(claim)], { delayMs });
-  return because;
+  const { state } = await getRun(database, claim.run);
+  if (wasHeld && state === 'fetching') await queues.add('sheaf-slices', [reference(claim)], { delayMs });
+  return state === 'fetching' ? because : `given back: the run is ${state}`;
 }
 
 async function settleFailure(

@@ -8,21 +8,30 @@ import type { WorkContext } from './work-context.ts';
 export interface SliceWorker {
   /** The slices that this process works on right now. */
   held(): readonly Claim[];
+  /** Hands back this run's slices at once: it no longer fetches. */
+  stopRun(run: string): void;
   ready(): Promise<void>;
   /** Hands back what is under way at the next page, and resolves when all of it is settled. Costs no attempt. */
   stop(): Promise<void>;
 }
 
+interface Held {
+  readonly claim: Claim;
+  readonly stop: AbortController;
+}
+
 /** Takes slices from the queue, `concurrency` at once. */
 export function startSliceWorker(context: WorkContext, concurrency: number): SliceWorker {
   const stopping = new AbortController();
-  const held = new Map<string, Claim>();
+  const held = new Map<string, Held>();
 
   const process = async (job: Payload<'sheaf-slices'>): Promise<string> => {
     const name = `${job.run} ${job.slice}`;
-    held.set(name, job);
+    const stop = new AbortController();
+    held.set(name, { claim: job, stop });
     try {
-      return await settleSlice(context, await runSlice(context, job, stopping.signal));
+      const attempt = await runSlice(context, job, AbortSignal.any([stopping.signal, stop.signal]));
+      return await settleSlice(context, attempt);
     } finally {
       held.delete(name);
     }
@@ -30,7 +39,11 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
 
   const worker: QueueWorker = context.queues.work('sheaf-slices', process, { concurrency });
   return {
-    held: () => [...held.values()],
+    held: () => [...held.values()].map(({ claim }) => claim),
+    stopRun: (run) => {
+      for (const { claim, stop } of held.values())
+        if (claim.run === run) stop.abort(new Error('the run no longer fetches'));
+    },
     ready: () => worker.ready(),
     stop: async () => {
       stopping.abort(new Error('the worker is stopping'));

@@ -9,33 +9,52 @@ interface Flags {
   readonly json?: boolean;
 }
 
+/** `resume` and `retry`: both go on from the ledger; `retry` insists on a run that ended failed or partial. */
 export function addResume(program: Command): void {
-  const command = program
-    .command('resume')
-    .summary('go on with a run that was interrupted, failed, or is partial')
-    .description('Goes on with a run from where it stands: only what is missing is fetched.')
-    .argument('[run]', 'a run id, the end of one, or "latest"', 'latest');
-  addRateOption(command)
+  addOptions(
+    program
+      .command('resume')
+      .summary('go on with a run that was interrupted, paused, failed, or is partial')
+      .description('Goes on with a run from where it stands: only what is missing is fetched.')
+      .argument('[run]', 'a run id, the end of one, or "latest"', 'latest'),
+  )
+    .addHelpText('after', '\nExamples:\n  sheaf resume\n  sheaf resume x7k2 --json')
+    .action(async (reference: string, flags: Flags) => {
+      process.exitCode = await goOn(reference, flags, 'resumeRun');
+    });
+  addOptions(
+    program
+      .command('retry')
+      .summary('fetch the failed slices of a run again')
+      .description(
+        'Repairs a run that ended failed or partial: fetches its failed slices again, and publishes a new generation.',
+      )
+      .argument('<run>', 'a run id, the end of one, or "latest"'),
+  )
+    .addHelpText('after', '\nExample:\n  sheaf retry x7k2')
+    .action(async (reference: string, flags: Flags) => {
+      process.exitCode = await goOn(reference, flags, 'retryRun');
+    });
+}
+
+function addOptions(command: Command): Command {
+  return addRateOption(command)
     .option(
       '--concurrency <n>',
       'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
-    .option('--json', 'print the report as JSON on stdout')
-    .addHelpText('after', '\nExamples:\n  sheaf resume\n  sheaf resume x7k2 --json')
-    .action(async (reference: string, flags: Flags) => {
-      process.exitCode = await resume(reference, flags);
-    });
+    .option('--json', 'print the report as JSON on stdout');
 }
 
-async function resume(reference: string, flags: Flags): Promise<number> {
+async function goOn(reference: string, flags: Flags, action: 'resumeRun' | 'retryRun'): Promise<number> {
   const settings = settingsHere();
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   return withContext({ settings, rate: flags.rate, concurrency }, async (context) => {
     const { findRun } = await import('../../runtime/inspect.ts');
-    const { resumeRun } = await import('../../runtime/harvest.ts');
+    const actions = await import('../../runtime/harvest.ts');
     const run = await findRun(context, reference);
-    await resumeRun(context, run);
+    await actions[action](context, run);
     return workRuns(context, [run.id], { concurrency, json: flags.json ?? false, isMany: false });
   });
 }

@@ -217,6 +217,32 @@ export async function endRun({ pool }: Database, run: string, end: RunEnd): Prom
   return rowCount === 1;
 }
 
+/** Cancels a run that has not ended. False when it had. Whoever works on it is told at once, and stopped by the ledger at the latest. */
+export async function cancelRun({ pool }: Database, run: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.runs set state = 'cancelled', reason = 'cancelled on request', finaliser = null, finished_at = now()
+     where id = $1 and state in ('planning', 'fetching', 'paused', 'finalising')`,
+    [run],
+  );
+  return rowCount === 1;
+}
+
+/** Pauses a run that fetches. False when it does not. */
+export async function pauseRun({ pool }: Database, run: string): Promise<boolean> {
+  const { rowCount } = await pool.query(`update sheaf.runs set state = 'paused' where id = $1 and state = 'fetching'`, [
+    run,
+  ]);
+  return rowCount === 1;
+}
+
+/** Lets a paused run fetch again. False when it is not paused. */
+export async function unpauseRun({ pool }: Database, run: string): Promise<boolean> {
+  const { rowCount } = await pool.query(`update sheaf.runs set state = 'fetching' where id = $1 and state = 'paused'`, [
+    run,
+  ]);
+  return rowCount === 1;
+}
+
 /** Opens the next generation of a run that ended failed or partial. False when it had not, or was never sealed. */
 export async function reopenRun({ pool }: Database, run: string): Promise<boolean> {
   const { rowCount } = await pool.query(

@@ -130,7 +130,7 @@ export async function releaseDeadSlices({ pool }: Database): Promise<ReadonlyMap
     `update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now()
      where s.state = 'working'
        and s.worker_id in (select w.id from sheaf.workers w where not sheaf.worker_is_alive(w.id))
-       and s.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'failed', 'cancelled'))
+       and s.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'paused', 'failed', 'cancelled'))
      returning s.run_id as run`,
   );
   return countBy(rows.map((row) => row.run));
