@@ -37,14 +37,15 @@ export async function launchRun(context: SheafContext, request: HarvestRequest):
 
 /** Cancels a run. Throws a UsageError when it has ended. What it had staged is dropped. */
 export async function cancel({ database }: SheafContext, run: RunRow): Promise<void> {
-  if (!(await cancelRun(database, run.id))) throw refuse(run, 'cannot-cancel', `has ended already: it is ${run.state}`);
+  if (!(await cancelRun(database, run.id)))
+    throw refuse(run, { code: 'cannot-cancel', why: `has ended already: it is ${run.state}` });
   await dropStaging(database, run.id);
 }
 
 /** Pauses a run: its slices are handed back, and wait. Throws a UsageError when it is not fetching. */
 export async function pause({ database }: SheafContext, run: RunRow): Promise<void> {
   if (!(await pauseRun(database, run.id)))
-    throw refuse(run, 'cannot-pause', `is ${run.state}; only a run that is fetching can be paused`);
+    throw refuse(run, { code: 'cannot-pause', why: `is ${run.state}; only a run that is fetching can be paused` });
 }
 
 /**
@@ -54,10 +55,12 @@ export async function pause({ database }: SheafContext, run: RunRow): Promise<vo
  */
 export async function resumeRun(context: SheafContext, run: RunRow): Promise<void> {
   const { database, telemetry } = context;
-  if (run.state === 'complete') throw refuse(run, 'cannot-resume', 'is complete; there is nothing left to do');
-  if (run.state === 'cancelled') throw refuse(run, 'cannot-resume', 'was cancelled; harvest the dataset again');
+  if (run.state === 'complete')
+    throw refuse(run, { code: 'cannot-resume', why: 'is complete; there is nothing left to do' });
+  if (run.state === 'cancelled')
+    throw refuse(run, { code: 'cannot-resume', why: 'was cancelled; harvest the dataset again' });
   if (run.sealedAt === null)
-    throw refuse(run, 'cannot-resume', 'was never planned to its end; harvest the dataset again');
+    throw refuse(run, { code: 'cannot-resume', why: 'was never planned to its end; harvest the dataset again' });
   await checkWritable(run.request.out);
   await reconcile(context);
   await createStaging(database, run.id); // dropped when it was long ago; what is missing is then fetched again
@@ -77,12 +80,15 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
  */
 export async function retryRun(context: SheafContext, run: RunRow): Promise<void> {
   if (run.state !== 'failed' && run.state !== 'partial') {
-    throw refuse(run, 'cannot-retry', `is ${run.state}; only a run that ended failed or partial can be retried`);
+    throw refuse(run, {
+      code: 'cannot-retry',
+      why: `is ${run.state}; only a run that ended failed or partial can be retried`,
+    });
   }
   await resumeRun(context, run);
 }
 
-function refuse(run: RunRow, code: string, why: string): UsageError {
+function refuse(run: RunRow, { code, why }: { readonly code: string; readonly why: string }): UsageError {
   return new UsageError(`Run ${run.id} ${why}.`, { code, facts: { run: run.id, state: run.state } });
 }
 

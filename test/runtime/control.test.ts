@@ -31,6 +31,7 @@ describeEngines('a run', (redisUrl) => {
     const { fleet, run } = await setUp();
     await cancel(fleet.context, await findRun(fleet.context, run));
     await expect.poll(() => held(fleet), { timeout: 2_000 }).toBe(0);
+    await sleep(100); // the twin notes a request when it has answered, aborted ones too
     const asked = fleet.twin.requests.length;
     await sleep(200);
     expect(fleet.twin.requests.length).toBe(asked);
