@@ -9,7 +9,7 @@ export interface SessionOptions {
   readonly rate?: number | undefined;
   /** False for commands that only look at the database. */
   readonly usesQueues?: boolean;
-  /** What is logged when SHEAF_LOG_LEVEL says nothing; default warn. */
+  /** What is logged when SHEAF_LOG_LEVEL says nothing; default silent: commands for people speak for themselves. */
   readonly logLevel?: NonNullable<Settings['SHEAF_LOG_LEVEL']>;
   readonly settings?: Settings;
 }
@@ -28,7 +28,7 @@ export async function withContext<T>(options: SessionOptions, work: (context: Sh
   const { openContext } = await import('../runtime/context.ts');
   const context = await openContext({
     settings: options.settings ?? settingsHere(),
-    logLevel: options.logLevel ?? 'warn',
+    logLevel: options.logLevel ?? 'silent',
     concurrency: options.concurrency ?? 0,
     rate: options.rate ?? null,
     usesQueues: options.usesQueues ?? true,

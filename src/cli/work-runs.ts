@@ -4,6 +4,7 @@ import type { SheafContext } from '../runtime/context.ts';
 import { printJson, say } from './output.ts';
 import { createProgressView } from './render/progress.ts';
 import { renderReport } from './render/report.ts';
+import { noteTroubles } from './render/troubles.ts';
 import { stopSignal } from './session.ts';
 
 export interface WorkRunsOptions {
@@ -29,6 +30,8 @@ export async function workRuns(
   const signal = stopSignal();
   const worker = await startWorker(context, options.concurrency);
   const view = createProgressView(process.stderr);
+  // Where a log level is set, the log tells of troubles, as JSON.
+  if (context.settings.SHEAF_LOG_LEVEL === undefined) noteTroubles(context, (text) => view.note(text));
   try {
     await watchRuns(context, runs, { signal, onProgress: (progress) => view.show(progress) });
   } finally {

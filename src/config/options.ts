@@ -110,8 +110,8 @@ export const options = {
     schema: wholeNumber(128, 65_536, 1_024),
   }),
   SHEAF_LOG_LEVEL: option({
-    summary: 'What is logged to stderr: debug, info, warn, error or silent.',
-    fallback: 'info for `sheaf worker`, warn for everything else',
+    summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',
+    fallback: 'info for `sheaf worker`, nothing for the other commands, which tell of troubles in words',
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'debug, info, warn, error or silent').optional(),
   }),
 } as const satisfies Record<string, Option<unknown>>;

@@ -4,6 +4,8 @@ import { count, duration, plural } from './numbers.ts';
 
 export interface ProgressView {
   show(progress: readonly RunProgress[]): void;
+  /** Prints a line above the progress, to stay. */
+  note(text: string): void;
   /** Leaves what was shown last on the screen. */
   end(): void;
 }
@@ -36,6 +38,11 @@ function redrawn(screen: Screen, lineOf: (progress: RunProgress) => string): Pro
       screen.write(up + lines.map((line) => `\x1b[2K${line}\n`).join(''));
       shown = lines.length;
     },
+    note: (text) => {
+      // Over the first of the lines shown; what is left of them is redrawn below.
+      screen.write(`${shown > 0 ? `\x1b[${shown}A\x1b[J` : ''}${text}\n`);
+      shown = 0;
+    },
     end: () => {
       shown = 0;
     },
@@ -54,6 +61,7 @@ function printed(screen: Screen, lineOf: (progress: RunProgress) => string, now:
         screen.write(`${line}\n`);
       }
     },
+    note: (text) => void screen.write(`${text}\n`),
     end: () => undefined,
   };
 }

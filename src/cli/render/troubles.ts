@@ -1,0 +1,27 @@
+import type { SheafContext } from '../../runtime/context.ts';
+import { duration, plural } from './numbers.ts';
+
+/** Between two notes of the same trouble: a source that is down must not fill the screen. */
+const QUIET_MS = 5_000;
+
+/** Tells `note`, in words, what goes wrong while runs are worked, and what is done about it. */
+export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, note: (text: string) => void): void {
+  const lastNoted = new Map<string, number>();
+  const say = (trouble: string, text: string): void => {
+    if (Date.now() - (lastNoted.get(trouble) ?? 0) < QUIET_MS) return;
+    lastNoted.set(trouble, Date.now());
+    note(text);
+  };
+  telemetry.on('request.retried', ({ error, delayMs }) => {
+    say(error.code, `${error.message}; again in ${duration(delayMs)}`);
+  });
+  telemetry.on('gate.closed', ({ source, until }) => {
+    say(source, `${source} asks to be left alone until ${until.toLocaleTimeString('en-GB')}; waiting`);
+  });
+  telemetry.on('reconcile.repaired', ({ run, what, count }) => {
+    say(`${run} ${what}`, `run ${run}: ${plural(count, 'slice')} back in the queue (${what})`);
+  });
+  telemetry.on('connection.trouble', ({ store, error }) => {
+    say(store, `the connection to the ${store} has trouble: ${error.message}; trying again`);
+  });
+}
