@@ -1,4 +1,5 @@
 import type { StoredError } from '../domain/errors.ts';
+import type { BreakerState } from '../domain/gate.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
 import type { Entity, Field } from '../domain/record.ts';
 import type { MergeCounts, Proof } from '../domain/report.ts';
@@ -90,6 +91,17 @@ export const slices = sheaf.table(
   (table) => [primaryKey({ columns: [table.runId, table.number] })],
 );
 
+export const gates = sheaf.table('gates', {
+  source: text('source').primaryKey(),
+  breaker: text('breaker').$type<BreakerState>().notNull().default('closed'),
+  failures: integer('failures').notNull().default(0),
+  timesOpened: integer('times_opened').notNull().default(0),
+  closedUntil: moment('closed_until'),
+  probeUntil: moment('probe_until'),
+  error: jsonb('error').$type<StoredError>(),
+  updatedAt: moment('updated_at').notNull().defaultNow(),
+});
+
 export const rejects = sheaf.table('rejects', {
   id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
   runId: text('run_id').notNull(),
@@ -119,4 +131,5 @@ export const exportFiles = sheaf.table(
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;
+export type GateRow = typeof gates.$inferSelect;
 export type WorkerRow = typeof workers.$inferSelect;

@@ -10,20 +10,20 @@ export interface WorkerSession {
   close(): Promise<void>;
 }
 
-/** A run whose state has just changed, told by the database (see migration 0002). */
-export interface RunStateChange {
-  readonly run: string;
-  readonly state: RunState;
+/** What the database tells at once (see the migrations 0002 and 0003). */
+export interface SessionListener {
+  onRunState(change: { readonly run: string; readonly state: RunState }): void;
+  onGate(source: string): void;
 }
 
 /**
- * Opens the session. On the same connection it listens for runs that change their state; what is said while the
- * connection is lost is not told, and need not be: the ledger stops a run within a page.
+ * Opens the session. On the same connection it listens for runs and gates that change their state; what is said while
+ * the connection is lost is not told, and need not be: the ledger stops a run within a page, and each beat looks again.
  */
 export async function openWorkerSession(
   database: Database,
   workerId: number,
-  onRunState: (change: RunStateChange) => void = () => undefined,
+  listener?: SessionListener,
 ): Promise<WorkerSession> {
   let holder: pg.Client | undefined;
 
@@ -38,9 +38,12 @@ export async function openWorkerSession(
     };
     client.on('error', forget);
     client.on('end', forget);
-    client.on('notification', ({ payload }) => onRunState(JSON.parse(payload ?? '') as RunStateChange));
+    client.on('notification', ({ channel, payload = '' }) => {
+      if (channel === 'sheaf_gate') listener?.onGate(payload);
+      else listener?.onRunState(JSON.parse(payload) as Parameters<SessionListener['onRunState']>[0]);
+    });
     await client.connect();
-    await client.query('listen sheaf_run_state');
+    await client.query('listen sheaf_run_state; listen sheaf_gate');
     if (await holdWorkerLock(client, workerId)) holder = client;
     else await client.end(); // the next beat tries again
   };

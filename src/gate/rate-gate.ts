@@ -44,7 +44,9 @@ export function createRateGate({
         await sleep(wakeAt - Date.now(), undefined, signal === undefined ? {} : { signal });
       }
     },
-    closeUntil: (time) => {
+    settle: async () => undefined,
+    closedUntil: () => (closedUntil > Date.now() ? new Date(closedUntil) : null),
+    closeUntil: async (time) => {
       if (time.getTime() <= closedUntil) return;
       closedUntil = time.getTime();
       telemetry.emit('gate.closed', { source, until: time });

@@ -42,7 +42,7 @@ export async function describeEntity(settings: Settings, dataset: string) {
 }
 
 async function withSources<T>(settings: Settings, work: (sources: Sources) => Promise<T>): Promise<T> {
-  const sources = createSources({ settings, telemetry: createTelemetry(), rate: null, connections: 2 });
+  const sources = createSources({ settings, telemetry: createTelemetry(), database: null, rate: null, connections: 2 });
   try {
     return await work(sources);
   } finally {

@@ -59,6 +59,7 @@ export async function openContext(options: ContextOptions): Promise<SheafContext
     const sources = createSources({
       settings,
       telemetry,
+      database,
       rate: options.rate,
       connections: Math.max(1, options.concurrency),
     });

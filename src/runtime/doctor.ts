@@ -70,7 +70,13 @@ async function examineOut(settings: Settings): Promise<string> {
 
 async function examineSource(settings: Settings, name: string): Promise<string> {
   return withClosing(async (closing) => {
-    const sources = createSources({ settings, telemetry: createTelemetry(), rate: null, connections: 1 });
+    const sources = createSources({
+      settings,
+      telemetry: createTelemetry(),
+      database: null,
+      rate: null,
+      connections: 1,
+    });
     closing.add(() => sources.close());
     const { source, fetch } = sources.reach(name);
     const entities = await source.entities(fetch);

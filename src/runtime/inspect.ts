@@ -1,7 +1,9 @@
-import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
+import { readGate } from '../db/queries/gates.ts';
+import { listRuns, resolveRun } from '../db/queries/runs.ts';
 import { listSlices } from '../db/queries/slices.ts';
 import { listLiveWorkers } from '../db/queries/workers.ts';
 import type { RunRow } from '../db/schema.ts';
+import type { BreakerState } from '../domain/gate.ts';
 import type { RunReport } from '../domain/report.ts';
 import { checkRunReference } from '../domain/run.ts';
 import type { SheafContext } from './context.ts';
@@ -22,11 +24,6 @@ export function recentRuns(
   return listRuns(database, filter);
 }
 
-/** A run that was begun and neither ended nor is being worked on by anybody shows here, too. */
-export function openRuns({ database }: SheafContext): Promise<RunRow[]> {
-  return runsInState(database, ['planning', 'fetching', 'paused', 'finalising']);
-}
-
 /** What `sheaf status` shows of a run beyond its report. */
 export interface RunDetails {
   readonly report: RunReport;
@@ -39,6 +36,8 @@ export interface RunDetails {
     readonly pid: number;
     readonly slices: number;
   }[];
+  /** The gate of the run's source, as the fleet shares it. */
+  readonly gate: { readonly breaker: BreakerState; readonly closedUntil: Date | null; readonly reason: string | null };
 }
 
 export async function inspectRun({ database }: SheafContext, run: RunRow): Promise<RunDetails> {
@@ -54,5 +53,11 @@ export async function inspectRun({ database }: SheafContext, run: RunRow): Promi
     slices: rows.filter((row) => row.workerId === id).length,
   }));
   const slices = { pending: count('pending'), working: count('working'), done: count('done'), failed: count('failed') };
-  return { report: await reportRun(database, run.id), run, slices, failures, workers };
+  const row = await readGate(database, run.request.dataset.source);
+  const gate = {
+    breaker: row?.breaker ?? 'closed',
+    closedUntil: row?.closedUntil ?? null,
+    reason: row?.error?.message ?? null,
+  };
+  return { report: await reportRun(database, run.id), run, slices, failures, workers, gate };
 }

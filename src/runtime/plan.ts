@@ -27,7 +27,7 @@ export async function planDatasets(
   { settings, rate }: { readonly settings: Settings; readonly rate: number | null },
   requests: readonly HarvestRequest[],
 ): Promise<PlannedHarvest[]> {
-  const sources = createSources({ settings, telemetry: createTelemetry(), rate, connections: 2 });
+  const sources = createSources({ settings, telemetry: createTelemetry(), database: null, rate, connections: 2 });
   try {
     const plans: PlannedHarvest[] = [];
     for (const request of requests) plans.push(await planOne(sources, request));

@@ -4,11 +4,12 @@ import { countLiveWorkers } from '../db/queries/workers.ts';
 import { toStoredError } from '../domain/errors.ts';
 import { requestRetryPolicy } from '../domain/retry-policy.ts';
 import { createRateGate } from '../gate/rate-gate.ts';
+import { createSharedGate } from '../gate/shared-gate.ts';
 import type { ReachableSource } from '../producer/plan-run.ts';
 import { createHttpClient } from '../sources/http-client.ts';
 import { createOdaSource } from '../sources/oda/oda-source.ts';
 import { createRegistry, type Registry } from '../sources/registry.ts';
-import { createSourceFetch, type FetchEvent } from '../sources/source-fetch.ts';
+import { createSourceFetch, type FetchEvent, probeSource } from '../sources/source-fetch.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import { VERSION } from './version.ts';
 
@@ -20,14 +21,18 @@ export interface Sources {
   readonly reach: (source: string) => ReachableSource;
   /** Requests a second that the fleet sends to a source at most; null for no limit. */
   readonly rateOf: (source: string) => number | null;
-  /** Counts the live workers anew: each takes an equal share of the rate. */
-  refreshShare(database: Database): Promise<void>;
+  /** Counts the live workers anew: each takes an equal share of the rate. Nothing happens without a database. */
+  refreshShare(): Promise<void>;
+  /** Reads a source's gate anew, or all of them. */
+  refreshGates(source?: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface SourcesOptions {
   readonly settings: Settings;
   readonly telemetry: Telemetry;
+  /** Where the fleet shares its gates; null for a command that asks a source a thing or two by itself. */
+  readonly database: Database | null;
   /** Overrides the settings' rates; 0 for no limit, null to leave them. */
   readonly rate: number | null;
   /** Sockets to each source. */
@@ -35,11 +40,11 @@ export interface SourcesOptions {
 }
 
 /** Builds every source with its HTTP client and its gate. Nothing is sent before it is asked for. */
-export function createSources({ settings, telemetry, rate, connections }: SourcesOptions): Sources {
+export function createSources({ settings, telemetry, database, rate, connections }: SourcesOptions): Sources {
   const oda = createOdaSource({ baseUrl: settings.SHEAF_ODA_URL });
   const registry = createRegistry([oda]);
   const rates = new Map([[oda.name, effectiveRate(rate ?? settings.SHEAF_ODA_RATE, oda.baseUrl)]]);
-  const reached = new Map<string, { reachable: ReachableSource; close: () => Promise<void> }>();
+  const reached = new Map<string, ReturnType<typeof open>>();
   let liveWorkers = 1;
 
   const open = (name: string) => {
@@ -53,15 +58,18 @@ export function createSources({ settings, telemetry, rate, connections }: Source
       bodyTimeoutMs: settings.SHEAF_BODY_TIMEOUT_MS,
       maxBodyBytes: settings.SHEAF_MAX_BODY_MB * 1_000_000,
     });
-    const gate = createRateGate({
+    const pace = createRateGate({
       source: name,
       requestsPerSecond: rates.get(name) ?? null,
       share: () => 1 / liveWorkers,
       telemetry,
     });
+    const probe = () => probeSource(client, source.probePath);
+    const shared = database === null ? null : createSharedGate({ source: name, database, pace, telemetry, probe });
+    const gate = shared ?? pace;
     const onEvent = (event: FetchEvent) => forward(telemetry, event);
     const fetch = createSourceFetch({ source: name, client, gate, policy: requestRetryPolicy, onEvent });
-    return { reachable: { source, fetch }, close: () => client.close() };
+    return { reachable: { source, fetch }, refresh: async () => shared?.refresh(), close: () => client.close() };
   };
 
   return {
@@ -72,8 +80,12 @@ export function createSources({ settings, telemetry, rate, connections }: Source
       reached.set(name, known);
       return known.reachable;
     },
-    refreshShare: async (database) => {
-      liveWorkers = await countLiveWorkers(database);
+    refreshShare: async () => {
+      if (database !== null) liveWorkers = await countLiveWorkers(database);
+    },
+    refreshGates: async (source) => {
+      const chosen = [...reached].filter(([name]) => source === undefined || name === source);
+      await Promise.all(chosen.map(([, { refresh }]) => refresh()));
     },
     close: async () => {
       await Promise.all([...reached.values()].map(({ close }) => close()));

@@ -33,16 +33,20 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     const id = await registerWorker(database, { host: hostname(), pid: process.pid, version: VERSION, concurrency });
     closing.add(() => retireWorker(database, id));
     let stopRun: (run: string) => void = () => undefined;
-    const session = await openWorkerSession(database, id, ({ run, state }) => {
-      if (state !== 'fetching') stopRun(run);
+    const onError = (error: unknown) =>
+      telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
+    const session = await openWorkerSession(database, id, {
+      onRunState: ({ run, state }) => {
+        if (state !== 'fetching') stopRun(run);
+      },
+      onGate: (source) => void sources.refreshGates(source).catch(onError),
     });
     closing.add(() => session.close());
 
-    const onError = (error: unknown) =>
-      telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
     const beat = async () => {
       await session.beat();
-      await sources.refreshShare(database);
+      await sources.refreshShare();
+      await sources.refreshGates();
     };
     // Stopped last: a long merge that is still under way must not look like that of a dead worker.
     const beating = every(BEAT_MS, beat, onError);

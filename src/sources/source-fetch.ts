@@ -79,11 +79,21 @@ export function createSourceFetch(options: SourceFetchOptions): SourceFetch {
     for (let attempt = 1; ; attempt++) {
       const outcome = await tryOnce(options, { path, read, ...fetchOptions });
       if ('value' in outcome) return { ...outcome, requests: attempt };
-      const delayMs = pauseAfter(options, outcome.error, attempt);
+      const delayMs = await pauseAfter(options, outcome.error, attempt);
       report(options, path, { error: outcome.error, attempt, delayMs });
       await (options.clock ?? systemClock).sleep(delayMs, fetchOptions.signal);
     }
   };
+}
+
+/** Asks once for something that the source always answers when it is well, past the gate. Null when it did, else the error. */
+export async function probeSource(client: HttpClient, path: string): Promise<unknown> {
+  try {
+    const { status, headers, body } = await client.get(path, { accept: 'application/json' });
+    return classifyResponse({ status, headers, body, url: client.urlOf(path) }, new Date());
+  } catch (error) {
+    return classifyFailure(error, client.urlOf(path));
+  }
 }
 
 interface Ask<T> extends FetchOptions {
@@ -101,10 +111,13 @@ async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Out
   let failure: unknown = null;
   try {
     response = await options.client.get(ask.path, { accept: ask.accept ?? 'application/json', signal: ask.signal });
-    return { value: readResponse(options, ask, response), bytes: response.bytes, durationMs: since(startedMs) };
+    const value = readResponse(options, ask, response);
+    await options.gate.settle(null);
+    return { value, bytes: response.bytes, durationMs: since(startedMs) };
   } catch (error) {
     failure = ask.signal?.aborted ? ask.signal.reason : classifyFailure(error, options.client.urlOf(ask.path));
     ask.signal?.throwIfAborted();
+    await options.gate.settle(failure);
     return { error: failure };
   } finally {
     options.onEvent?.({
@@ -128,12 +141,17 @@ function readResponse<T>({ client, clock = systemClock }: SourceFetchOptions, as
 }
 
 /** How long to wait before the next try. Throws the error when there is to be none, or not soon. */
-function pauseAfter(options: SourceFetchOptions, error: unknown, attempt: number): number {
+async function pauseAfter(options: SourceFetchOptions, error: unknown, attempt: number): Promise<number> {
   const now = (options.clock ?? systemClock).now();
   // Before anything is decided: everything that shares the gate must hear of it, also when this request gives up.
-  if (error instanceof TransientError && error.retryAt !== null) options.gate.closeUntil(error.retryAt);
+  if (error instanceof TransientError && error.retryAt !== null) await options.gate.closeUntil(error.retryAt);
   const random = (options.random ?? Math.random)();
   const decision = decideRetry(error, options.policy, { attempt, now, random });
+  const closedUntil = options.gate.closedUntil();
+  // A source that is down, or asked to be left alone, is not this request's failure: it waits, and uses no attempt.
+  if (decision.kind === 'give-up' && error instanceof TransientError && closedUntil !== null) {
+    throw new GateClosedError(options.source, closedUntil);
+  }
   if (decision.kind === 'give-up') throw withRequests(error, attempt);
   if (decision.delayMs > (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS)) {
     throw new GateClosedError(options.source, new Date(now.getTime() + decision.delayMs));

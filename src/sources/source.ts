@@ -14,6 +14,8 @@ export interface Source {
   readonly name: string;
   /** One line for people: what this source holds. */
   readonly title: string;
+  /** The path, relative to `baseUrl`, of something small that the source always answers when it is well. */
+  readonly probePath: string;
   /** Ends with a slash. May hold credentials: redact before showing. */
   readonly baseUrl: string;
 

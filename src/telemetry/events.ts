@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { StoredError } from '../domain/errors.ts';
+import type { BreakerState } from '../domain/gate.ts';
 import type { RunState } from '../domain/run.ts';
 
 /**
@@ -10,6 +11,7 @@ export interface SheafEvents {
   'request.finished': { source: string; status: number; durationMs: number; bytes: number };
   'request.retried': { source: string; attempt: number; delayMs: number; error: StoredError };
   'gate.closed': { source: string; until: Date };
+  'gate.breaker': { source: string; breaker: BreakerState };
   'run.planned': { run: string; dataset: string; slices: number; expected: number | null };
   'run.state': { run: string; state: RunState; reason: string | null };
   'slice.claimed': { run: string; slice: number; attempt: number };

@@ -10,6 +10,7 @@ const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
   'request.finished': 'debug',
   'request.retried': 'info',
   'gate.closed': 'info',
+  'gate.breaker': 'warn',
   'run.planned': 'info',
   'run.state': 'info',
   'slice.claimed': 'debug',

@@ -34,7 +34,7 @@ describe('a rate gate', () => {
     const startedAt = performance.now();
     await gate.admit();
     const waiting = gate.admit();
-    gate.closeUntil(new Date(Date.now() + 400));
+    await gate.closeUntil(new Date(Date.now() + 400));
     await waiting;
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(390);
   });
@@ -42,7 +42,7 @@ describe('a rate gate', () => {
   it('postpones instead of waiting when it stays closed for long', async () => {
     const gate = gateOf(null, 1, 1_000);
     const until = new Date(Date.now() + 30_000);
-    gate.closeUntil(until);
+    await gate.closeUntil(until);
     const error = await gate.admit().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(GateClosedError);
     expect((error as GateClosedError).until).toEqual(until);

@@ -36,7 +36,13 @@ describe('politeness', () => {
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : 0;
     const settings = readSettings({ SHEAF_ODA_URL: `http://127.0.0.1:${port}/`, ...changes });
-    const sources = createSources({ settings, telemetry: createTelemetry(), rate: null, connections: 1 });
+    const sources = createSources({
+      settings,
+      telemetry: createTelemetry(),
+      database: null,
+      rate: null,
+      connections: 1,
+    });
     await sources.reach('oda').fetch('Sag', (body) => body);
     await sources.close();
     expect(agents).toEqual([expected]);

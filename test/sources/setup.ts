@@ -21,7 +21,9 @@ export function openGate(): Gate & { readonly closings: Date[]; readonly admitte
       signal?.throwIfAborted();
       admissions++;
     },
-    closeUntil: (time) => {
+    settle: async () => undefined,
+    closedUntil: () => null,
+    closeUntil: async (time) => {
       closings.push(time);
     },
   };

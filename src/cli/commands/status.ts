@@ -20,14 +20,14 @@ export function addStatus(program: Command): void {
       withContext({ usesQueues: false }, async (context) => {
         const { findRun, inspectRun } = await import('../../runtime/inspect.ts');
         const details = await inspectRun(context, await findRun(context, reference));
-        const { report, slices, failures, workers } = details;
-        if (flags.json) printJson({ ...report, slices, failures, workers });
+        const { report, slices, failures, workers, gate } = details;
+        if (flags.json) printJson({ ...report, slices, failures, workers, gate });
         else printData(render(details));
       }),
     );
 }
 
-function render({ report, slices, failures, workers }: RunDetails): string {
+function render({ report, slices, failures, workers, gate }: RunDetails): string {
   const lines = [
     renderReport(report),
     `  slices: ${count(slices.done)} done, ${count(slices.working)} being worked, ${count(slices.pending)} waiting, ${count(slices.failed)} failed`,
@@ -35,6 +35,10 @@ function render({ report, slices, failures, workers }: RunDetails): string {
   for (const { slice, message } of failures.slice(0, SHOWN_FAILURES)) lines.push(`  slice ${slice} failed: ${message}`);
   if (failures.length > SHOWN_FAILURES) lines.push(`  and ${failures.length - SHOWN_FAILURES} more`);
   if (hasEnded(report.state)) return lines.join('\n');
+  if (gate.breaker !== 'closed')
+    lines.push(`  the source does not answer, and is asked now and then whether it is back: ${gate.reason}`);
+  else if (gate.closedUntil !== null && gate.closedUntil > new Date())
+    lines.push(`  the source asked to be left alone until ${gate.closedUntil.toLocaleTimeString('en-GB')}`);
   for (const { id, host, pid, slices: held } of workers)
     lines.push(`  worker ${id} on ${host} (pid ${pid}) holds ${held}`);
   if (workers.length === 0)

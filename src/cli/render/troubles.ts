@@ -18,6 +18,10 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, not
   telemetry.on('gate.closed', ({ source, until }) => {
     say(source, `${source} asks to be left alone until ${until.toLocaleTimeString('en-GB')}; waiting`);
   });
+  telemetry.on('gate.breaker', ({ source, breaker }) => {
+    if (breaker === 'open') note(`${source} does not answer; waiting, and asking now and then whether it is back`);
+    if (breaker === 'closed') note(`${source} answers again`);
+  });
   telemetry.on('reconcile.repaired', ({ run, what, count }) => {
     say(`${run} ${what}`, `run ${run}: ${plural(count, 'slice')} back in the queue (${what})`);
   });

@@ -32,6 +32,7 @@ export function createOdaSource({ baseUrl }: OdaSourceOptions): Source {
     name: 'oda',
     title: 'Open data of the Danish Parliament (Folketinget)',
     baseUrl: baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`,
+    probePath: '', // the service document: a list of the entities
     entities,
     check: async (fetch, entity, selection) => checkSelection(await entities(fetch), entity, selection),
     survey,
