@@ -29,6 +29,7 @@ create table sheaf.workers (
   id           integer generated always as identity primary key,
   host         text not null,
   pid          integer not null,
+  session      text not null,   -- the application_name of all its connections
   version      text not null,
   concurrency  integer not null check (concurrency > 0),
   started_at   timestamptz not null default now(),

@@ -46,7 +46,7 @@ export async function workRuns(
 }
 
 /** Prints what is to be said of runs: as JSON on stdout, or for people on stderr. */
-export async function printReports(
+async function printReports(
   context: SheafContext,
   runs: readonly string[],
   { json, isMany }: Pick<WorkRunsOptions, 'json' | 'isMany'>,

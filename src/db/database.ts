@@ -10,6 +10,8 @@ export const MINIMUM_POSTGRES_VERSION = 16;
 /** The database: drizzle for the control plane, the pool for COPY and for statements of substance. */
 export interface Database {
   readonly url: string;
+  /** The application_name of every connection of this pool. */
+  readonly session: string;
   readonly orm: NodePgDatabase;
   readonly pool: pg.Pool;
   close(): Promise<void>;
@@ -17,7 +19,8 @@ export interface Database {
 
 export interface DatabaseOptions {
   readonly url: string;
-  readonly applicationName: string;
+  /** The application_name of its connections. */
+  readonly session: string;
   /** Connections at most. */
   readonly connections: number;
   /** Told about errors of idle connections: the pool replaces them by itself. */
@@ -27,13 +30,15 @@ export interface DatabaseOptions {
 const INT8 = 20;
 
 /** Opens a pool; connects nothing yet. Counts (`int8`) come back as numbers: none of ours reaches 2^53. */
-export function openDatabase({ url, applicationName, connections, onTrouble }: DatabaseOptions): Database {
+export function openDatabase({ url, session, connections, onTrouble }: DatabaseOptions): Database {
   const pool = new pg.Pool({
     connectionString: url,
-    application_name: applicationName,
+    application_name: session,
     max: connections,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    // A process that was frozen inside a transaction must not hold its locks for ever.
+    idle_in_transaction_session_timeout: 60_000,
     types: { getTypeParser: (id, format) => (id === INT8 ? Number : pg.types.getTypeParser(id, format as 'text')) },
   });
   let isClosing = false;
@@ -46,7 +51,7 @@ export function openDatabase({ url, applicationName, connections, onTrouble }: D
     isClosing = true;
     await pool.end();
   };
-  return { url, orm: drizzle(pool), pool, close };
+  return { url, session, orm: drizzle(pool), pool, close };
 }
 
 /** Proves that the server answers and is new enough. Throws an OperatorError that says what to do. */

@@ -36,6 +36,7 @@ export const workers = sheaf.table('workers', {
   id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
   host: text('host').notNull(),
   pid: integer('pid').notNull(),
+  session: text('session').notNull(),
   version: text('version').notNull(),
   concurrency: integer('concurrency').notNull(),
   startedAt: moment('started_at').notNull().defaultNow(),

@@ -30,7 +30,7 @@ export async function openWorkerSession(
   const hold = async (): Promise<void> => {
     const client = new pg.Client({
       connectionString: database.url,
-      application_name: `sheaf-worker-${workerId}`,
+      application_name: database.session,
       keepAlive: true,
     });
     const forget = () => {

@@ -238,7 +238,7 @@ function codeOf(error: unknown, depth = 0): string | undefined {
   return inner.map((each) => codeOf(each, depth + 1)).find((found) => found !== undefined);
 }
 
-/** Codes of node-postgres and of the network that say that PostgreSQL is away, not that a statement was wrong. */
+/** Codes of the network that say that a store is away, not that a statement was wrong. */
 const AWAY: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -247,20 +247,23 @@ const AWAY: ReadonlySet<string> = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
-/** Classes of SQLSTATE: 08 connection exception, 57P operator intervention (shutting down, starting up, killed). */
-const AWAY_SQLSTATE = /^(?:08...|57P0[1-5])$/;
 
-/** True when a store could not be reached or dropped the connection: the statement may be tried again later. */
-export function isConnectionTrouble(error: unknown): boolean {
-  if (error instanceof SheafError) return false; // about a source, or already decided on
+/**
+ * SQLSTATEs of a statement that was right and may be sent again: 08 connection exception, 25P03 idle in a transaction
+ * for too long, 40001 and 40P01 conflicts with others, 53300 too many connections, 55P03 a lock that was not to be had
+ * in time, 57P01 to 57P05 a server that stops, starts or ended the session.
+ */
+const AGAIN_SQLSTATE = /^(?:08...|25P03|40001|40P01|53300|55P03|57P0[1-5])$/;
+
+/** What node-postgres says, without a code, of a connection that is gone. */
+const GONE = /^Connection terminated|timeout exceeded when trying to connect|not queryable/;
+
+/** True when a store could not be reached, dropped the connection, or was too busy: it may be tried again later. */
+export function isStoreTrouble(error: unknown): boolean {
+  // Our own errors are about a source, or decided on already; only a stream of records hands on what it met.
+  if (error instanceof SheafError) return error.code === 'records-failed' && isStoreTrouble(error.cause);
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string' && (AWAY.has(code) || AWAY_SQLSTATE.test(code))) return true;
-  const text = typeof message === 'string' ? message : '';
-  if (
-    /^Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
-      text,
-    )
-  )
-    return true;
-  return error instanceof Error && error.cause !== undefined && isConnectionTrouble(error.cause);
+  if (typeof code === 'string' && (AWAY.has(code) || AGAIN_SQLSTATE.test(code))) return true;
+  if (typeof message === 'string' && GONE.test(message)) return true;
+  return error instanceof Error && error.cause !== undefined && isStoreTrouble(error.cause);
 }

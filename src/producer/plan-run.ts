@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import { ensureDataset } from '../db/queries/datasets.ts';
-import { insertRun, sealRun } from '../db/queries/runs.ts';
+import { endRun, insertRun, sealRun } from '../db/queries/runs.ts';
 import { insertSlices } from '../db/queries/slices.ts';
 import { createStaging } from '../db/queries/staging.ts';
 import { datasetName } from '../domain/dataset.ts';
+import { toStoredError } from '../domain/errors.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
 import { newRunId } from '../domain/run.ts';
 import { cutIntoSlices } from '../domain/slice.ts';
@@ -90,9 +91,15 @@ export async function planRun(context: ProducerContext, request: HarvestRequest)
     expected,
     planRequests: plan.requests,
   });
-  await createStaging(database, id);
-  await insertSlices(database, id, plan.slices);
-  await sealRun(database, id);
+  try {
+    await createStaging(database, id);
+    await insertSlices(database, id, plan.slices);
+    await sealRun(database, id);
+  } catch (error) {
+    const end = { state: 'failed', reason: 'its plan could not be written', error: toStoredError(error) } as const;
+    await endRun(database, id, end).catch(() => undefined); // else the reconciler ends it
+    throw error;
+  }
   telemetry.emit('run.planned', { run: id, dataset, slices: plan.slices.length, expected });
   await enqueueSlices(context, id, 0);
   return id;

@@ -17,7 +17,6 @@ export const queueTable = {
 
 export type QueueName = keyof typeof queueTable;
 export type Payload<Name extends QueueName> = z.output<(typeof queueTable)[Name]>;
-export const queueNames = Object.keys(queueTable) as readonly QueueName[];
 
 /** The id of a payload's job; BullMQ allows no colon in it. */
 export function jobIdOf<Name extends QueueName>(payload: Payload<Name>): string {

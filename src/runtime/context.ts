@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Settings } from '../config/options.ts';
 import { checkServer, type Database, openDatabase } from '../db/database.ts';
@@ -82,7 +83,7 @@ async function openStore(
   const url = settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing, options.onProgress));
   const database = openDatabase({
     url,
-    applicationName: 'sheaf',
+    session: `sheaf-${randomUUID()}`,
     connections: concurrency + 6, // one a slice, and some for finalising, reconciling and looking on
     onTrouble: (error) => telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) }),
   });
@@ -101,7 +102,7 @@ export async function migrate(options: Omit<ContextOptions, 'concurrency' | 'rat
   try {
     const url =
       settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing, options.onProgress));
-    const database = openDatabase({ url, applicationName: 'sheaf-migrate', connections: 2 });
+    const database = openDatabase({ url, session: 'sheaf-migrate', connections: 2 });
     closing.add(() => database.close());
     await checkServer(database);
     return await migrateDatabase(database, migratePostgresEngine);

@@ -39,7 +39,7 @@ async function check(what: string, look: () => Promise<string>): Promise<Finding
 async function examineDatabase(settings: Settings): Promise<string> {
   return withClosing(async (closing) => {
     const url = settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing));
-    const database = openDatabase({ url, applicationName: 'sheaf-doctor', connections: 1 });
+    const database = openDatabase({ url, session: 'sheaf-doctor', connections: 1 });
     closing.add(() => database.close());
     await checkServer(database);
     const { rows } = await database.pool.query<{ version: string }>(

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cancelRun, getRun, pauseRun, reopenRun, unpauseRun } from '../db/queries/runs.ts';
-import { reopenFailedSlices, type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
+import { cancelRun, getRun, pauseRun, reopenRun, unattendedFinalisations, unpauseRun } from '../db/queries/runs.ts';
+import { type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
 import { createStaging, dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
-import { UsageError } from '../domain/errors.ts';
+import { isStoreTrouble } from '../domain/classify.ts';
+import { toStoredError, UsageError } from '../domain/errors.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
 import { hasEnded, type RunState } from '../domain/run.ts';
 import { checkWritable } from '../exporters/export-directory.ts';
@@ -15,6 +16,8 @@ import type { SheafContext } from './context.ts';
 
 /** How often a run that is waited for is looked at. */
 const LOOK_MS = 200;
+/** How long the database may be away before whoever looks on gives up. */
+const BLIND_MS = 120_000;
 
 /** Checks all requests before any of them starts. Throws a UsageError for the first that makes no sense. */
 export async function checkRequests(
@@ -54,7 +57,7 @@ export async function pause({ database }: SheafContext, run: RunRow): Promise<vo
  * Throws a UsageError for a run that is complete or was cancelled.
  */
 export async function resumeRun(context: SheafContext, run: RunRow): Promise<void> {
-  const { database, telemetry } = context;
+  const { database, queues, telemetry } = context;
   if (run.state === 'complete')
     throw refuse(run, { code: 'cannot-resume', why: 'is complete; there is nothing left to do' });
   if (run.state === 'cancelled')
@@ -64,14 +67,18 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
   await checkWritable(run.request.out);
   await reconcile(context);
   await createStaging(database, run.id); // dropped when it was long ago; what is missing is then fetched again
-  if (hasEnded(run.state)) {
-    await reopenFailedSlices(database, run.id);
-    await reopenRun(database, run.id);
+  if (hasEnded(run.state) && (await reopenRun(database, run.id))) {
     telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });
   }
   if (run.state === 'paused') await unpauseRun(database, run.id);
   await enqueueSlices(context, run.id, Date.now());
   await finaliseIfSettled(context, run.id);
+  // A finaliser that died leaves a job that looks active until the queue finds it stalled; this one need not wait.
+  const unattended = (await unattendedFinalisations(database)).filter((each) => each.run === run.id);
+  await queues.add(
+    'sheaf-finalise',
+    unattended.map((each) => ({ ...each, round: Date.now() })),
+  );
 }
 
 /**
@@ -104,19 +111,27 @@ export interface RunProgress {
 
 /** Waits until all runs have ended, telling `onProgress` about each as often as it looks. Ends early when aborted. */
 export async function watchRuns(
-  { database }: Pick<SheafContext, 'database'>,
+  { database, telemetry }: Pick<SheafContext, 'database' | 'telemetry'>,
   runs: readonly string[],
   options: { readonly signal: AbortSignal; readonly onProgress: (progress: readonly RunProgress[]) => void },
 ): Promise<void> {
+  let seenAt = Date.now();
   while (!options.signal.aborted) {
-    const progress = await Promise.all(runs.map((run) => progressOf({ database }, run)));
-    options.onProgress(progress);
-    if (progress.every(({ state }) => hasEnded(state))) return;
+    try {
+      const progress = await Promise.all(runs.map((run) => progressOf({ database }, run)));
+      seenAt = Date.now();
+      options.onProgress(progress);
+      if (progress.every(({ state }) => hasEnded(state))) return;
+    } catch (error) {
+      // The run goes on without being looked at: a database that restarts must not end the command.
+      if (!isStoreTrouble(error) || Date.now() - seenAt > BLIND_MS) throw error;
+      telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
+    }
     await sleep(LOOK_MS, undefined, { signal: options.signal }).catch(() => undefined);
   }
 }
 
-export async function progressOf({ database }: Pick<SheafContext, 'database'>, id: string): Promise<RunProgress> {
+async function progressOf({ database }: Pick<SheafContext, 'database'>, id: string): Promise<RunProgress> {
   const { dataset, state, expected, pageSize } = await getRun(database, id);
   return { run: id, dataset, state, expected, pageSize, totals: await sliceTotals(database, id) };
 }

@@ -30,7 +30,13 @@ export async function startWorker(context: SheafContext, concurrency: number): P
   const { database, queues, telemetry, sources, reach } = context;
   const closing = new Closing();
   try {
-    const id = await registerWorker(database, { host: hostname(), pid: process.pid, version: VERSION, concurrency });
+    const id = await registerWorker(database, {
+      host: hostname(),
+      pid: process.pid,
+      session: database.session,
+      version: VERSION,
+      concurrency,
+    });
     closing.add(() => retireWorker(database, id));
     let stopRun: (run: string) => void = () => undefined;
     const onError = (error: unknown) =>
@@ -62,7 +68,7 @@ export async function startWorker(context: SheafContext, concurrency: number): P
 
     const repair = async () => {
       await releaseForgottenSlices(database, id, slices.held());
-      await releaseForgottenFinalisations(database, id, finaliser.held());
+      await releaseForgottenFinalisations(database, id, finaliser.isHeld);
       await reconcile(work);
     };
     const repairing = every(REPAIR_MS, repair, onError);

@@ -13,7 +13,7 @@ import {
 import { pendingSlices } from '../db/queries/slices.ts';
 import { dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
-import { isConnectionTrouble } from '../domain/classify.ts';
+import { isStoreTrouble } from '../domain/classify.ts';
 import { toStoredError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import type { Proof } from '../domain/report.ts';
@@ -113,7 +113,7 @@ async function stageExports(
 }
 
 /** Each generation has a directory of its own, so that what was published once never changes. */
-export function exportDirectory(run: Pick<RunRow, 'id' | 'dataset' | 'generation' | 'request'>): string {
+function exportDirectory(run: Pick<RunRow, 'id' | 'dataset' | 'generation' | 'request'>): string {
   const directory = join(run.request.out, run.dataset.replace('/', '-'), run.id);
   return run.generation === 1 ? directory : join(directory, `generation-${run.generation}`);
 }
@@ -156,7 +156,7 @@ async function end({ database, telemetry }: WorkContext, claim: FinaliseClaim, p
 
 /** What this machine or the source must put right ends the run as failed; a store that is away only ends this attempt. */
 async function giveUp({ database, telemetry }: WorkContext, claim: FinaliseClaim, error: unknown): Promise<string> {
-  if (isConnectionTrouble(error)) {
+  if (isStoreTrouble(error)) {
     await releaseFinalise(database, claim).catch(() => undefined); // else the reconciler sees to it
     throw error;
   }

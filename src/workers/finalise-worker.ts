@@ -2,8 +2,8 @@ import { finaliseRun } from './finalise-run.ts';
 import type { WorkContext } from './work-context.ts';
 
 export interface FinaliseWorker {
-  /** The runs that this process finalises right now. */
-  held(): readonly string[];
+  /** Whether this process finalises that run right now. */
+  isHeld(run: string): boolean;
   ready(): Promise<void>;
   /** Resolves when a finalisation that is under way has ended. */
   stop(): Promise<void>;
@@ -22,5 +22,5 @@ export function startFinaliseWorker(context: WorkContext): FinaliseWorker {
     }
   };
   const worker = context.queues.work('sheaf-finalise', process, { concurrency: 2 });
-  return { held: () => [...held], ready: () => worker.ready(), stop: () => worker.close() };
+  return { isHeld: (run) => held.has(run), ready: () => worker.ready(), stop: () => worker.close() };
 }

@@ -1,7 +1,7 @@
 import { endRun, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
 import { countLongPending, pendingSlices, releaseDeadSlices } from '../db/queries/slices.ts';
 import { dropOldStaging } from '../db/queries/staging.ts';
-import { tryAsOnlyOne } from '../db/queries/workers.ts';
+import { buryWorkers, tryAsOnlyOne } from '../db/queries/workers.ts';
 import type { QueueName } from '../queues/queue-table.ts';
 import { finaliseIfSettled } from './settle.ts';
 import type { WorkContext } from './work-context.ts';
@@ -20,6 +20,7 @@ const STAGING_DAYS = 7;
  */
 export async function reconcile(context: ReconcileContext): Promise<boolean> {
   return tryAsOnlyOne(context.database, 'sheaf reconcile', async () => {
+    await buryWorkers(context.database);
     await releaseWhatTheDeadHeld(context);
     await endLostPlans(context);
     await requeueLostSlices(context);
@@ -55,8 +56,9 @@ async function requeueLostSlices(context: ReconcileContext): Promise<void> {
   const { database, queues, telemetry } = context;
   const runs = await runsInState(database, ['fetching']);
   for (const run of runs) await finaliseIfSettled(context, run.id);
+  const jobs = await countJobs(queues, 'sheaf-slices'); // first: a queue that drains meanwhile must not look like one that lost
   const waiting = await countLongPending(database);
-  if (waiting === 0 || (await countJobs(queues, 'sheaf-slices')) >= waiting) return;
+  if (jobs >= waiting) return;
   for (const run of runs) {
     const count = await requeue(context, run.id);
     if (count > 0) telemetry.emit('reconcile.repaired', { run: run.id, what: 'slices that the queue had lost', count });

@@ -1,7 +1,7 @@
 import { getRun } from '../db/queries/runs.ts';
 import { type ClaimedSlice, claimSlice, releaseSlice, type SliceReference } from '../db/queries/slices.ts';
 import { type StagedPage, stagePage } from '../db/queries/staging.ts';
-import { isConnectionTrouble } from '../domain/classify.ts';
+import { isStoreTrouble } from '../domain/classify.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
@@ -49,7 +49,7 @@ export async function runSlice(context: WorkContext, job: SliceReference, stop: 
 
 function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
   // A database that is away is nobody's fault: the slice is given back, at once or, failing that, by the reconciler.
-  if (stop.aborted || isConnectionTrouble(error)) return { kind: 'handed-back' };
+  if (stop.aborted || isStoreTrouble(error)) return { kind: 'handed-back' };
   if (error instanceof GateClosedError) return { kind: 'postponed', until: error.until };
   return { kind: 'failed', error: toStoredError(error), cause: error };
 }

@@ -23,26 +23,25 @@ interface Held {
 /** Takes slices from the queue, `concurrency` at once. */
 export function startSliceWorker(context: WorkContext, concurrency: number): SliceWorker {
   const stopping = new AbortController();
-  const held = new Map<string, Held>();
+  const held = new Set<Held>(); // by job: two jobs of one slice must not forget each other's
 
   const process = async (job: Payload<'sheaf-slices'>): Promise<string> => {
-    const name = `${job.run} ${job.slice}`;
     const stop = new AbortController();
-    held.set(name, { claim: job, stop });
+    const holding = { claim: job, stop };
+    held.add(holding);
     try {
       const attempt = await runSlice(context, job, AbortSignal.any([stopping.signal, stop.signal]));
       return await settleSlice(context, attempt);
     } finally {
-      held.delete(name);
+      held.delete(holding);
     }
   };
 
   const worker: QueueWorker = context.queues.work('sheaf-slices', process, { concurrency });
   return {
-    held: () => [...held.values()].map(({ claim }) => claim),
+    held: () => [...held].map(({ claim }) => claim),
     stopRun: (run) => {
-      for (const { claim, stop } of held.values())
-        if (claim.run === run) stop.abort(new Error('the run no longer fetches'));
+      for (const { claim, stop } of held) if (claim.run === run) stop.abort(new Error('the run no longer fetches'));
     },
     ready: () => worker.ready(),
     stop: async () => {

@@ -1,18 +1,21 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Database } from '../../src/db/database.ts';
+import { type Database, openDatabase } from '../../src/db/database.ts';
 import { ensureDataset } from '../../src/db/queries/datasets.ts';
+import { mergeStaged } from '../../src/db/queries/records.ts';
 import {
   beginFinalising,
   claimFinalise,
+  endFinalised,
   endRun,
   getRun,
   insertRun,
+  refetchSlices,
   resolveRun,
   sealRun,
 } from '../../src/db/queries/runs.ts';
-import { claimSlice, insertSlices, releaseSlice, sliceTotals } from '../../src/db/queries/slices.ts';
+import { claimSlice, insertSlices, releaseDeadSlices, releaseSlice, sliceTotals } from '../../src/db/queries/slices.ts';
 import { createStaging, type StagedPage, stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
-import { registerWorker } from '../../src/db/queries/workers.ts';
+import { buryWorkers, registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
 import type { Entity, NormalisedRecord } from '../../src/domain/record.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -66,14 +69,20 @@ async function setUpRun({
 }
 
 async function livingWorker(database: Database): Promise<number> {
-  const id = await registerWorker(database, { host: 'here', pid: process.pid, version: '0', concurrency: 1 });
+  const id = await registerWorker(database, {
+    host: 'here',
+    pid: process.pid,
+    session: 'test',
+    version: '0',
+    concurrency: 1,
+  });
   const session = await openWorkerSession(database, id);
   onTestFinished(() => session.close());
   return id;
 }
 
 const deadWorker = (database: Database) =>
-  registerWorker(database, { host: 'gone', pid: 1, version: '0', concurrency: 1 });
+  registerWorker(database, { host: 'gone', pid: 1, session: 'test', version: '0', concurrency: 1 });
 
 function record(id: number): NormalisedRecord {
   const text = `{"id":${id}}`;
@@ -189,6 +198,74 @@ describe('the chord', () => {
     await database.pool.query('update sheaf.runs set finaliser = $2 where id = $1', [run, await deadWorker(database)]);
     expect(await claimFinalise(database, job, living)).toMatchObject({ attempt: 2 });
     expect(await claimFinalise(database, { run, generation: 2 }, living)).toBeUndefined();
+  });
+});
+
+describe('a finaliser that another has followed', () => {
+  /** Two claims of one finalisation, the first of them out of date; one row is staged. */
+  const setUpStale = async () => {
+    const { database, run } = await setUpRun();
+    for (const slice of [1, 2]) {
+      const claim = await claimed(database, run, slice, await livingWorker(database));
+      await stagePage(database, claim, page([slice], { isLast: true, cursor: slice * 100 }));
+    }
+    await beginFinalising(database, run);
+    const job = { run, generation: 1 };
+    const stale = await claimFinalise(database, job, await deadWorker(database));
+    const current = await claimFinalise(database, job, await livingWorker(database));
+    if (stale === undefined || current === undefined) throw new Error('not claimed');
+    return { database, run, stale, current };
+  };
+  const rows = { distinctKeys: 2, hasDuplicates: false };
+
+  it('merges nothing, ends nothing and sends nothing back', async () => {
+    const { database, run, stale, current } = await setUpStale();
+    expect(await mergeStaged(database, stale, { dataset: 'oda/Sag', rows })).toBeUndefined();
+    expect(await endFinalised(database, stale, { state: 'complete', reason: null })).toBe(false);
+    expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
+    expect((await stagedBySlice(database, run)).size).toBe(2);
+    expect((await getRun(database, run)).state).toBe('finalising');
+    expect(await mergeStaged(database, current, { dataset: 'oda/Sag', rows })).toMatchObject({ inserted: 2 });
+    expect(await endFinalised(database, current, { state: 'complete', reason: null })).toBe(true);
+  });
+
+  it('does not touch a run that has ended meanwhile', async () => {
+    const { database, run, stale, current } = await setUpStale();
+    await mergeStaged(database, current, { dataset: 'oda/Sag', rows });
+    await endFinalised(database, current, { state: 'complete', reason: null });
+    expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
+    expect(await sliceTotals(database, run)).toMatchObject({ open: 0, records: 2 });
+  });
+
+  it('merges once a generation, and reports the same counts when asked again', async () => {
+    const { database, current } = await setUpStale();
+    const first = await mergeStaged(database, current, { dataset: 'oda/Sag', rows });
+    expect(await mergeStaged(database, current, { dataset: 'oda/Sag', rows })).toEqual(first);
+  });
+});
+
+describe('a worker that is frozen', () => {
+  it('is given up after a minute: its locks are gone, and its slices go back', async () => {
+    const { database, run } = await setUpRun();
+    const frozen = openDatabase({ url: database.url, session: 'frozen', connections: 3 });
+    onTestFinished(() => frozen.close());
+    const facts = { host: 'here', pid: 1, session: 'frozen', version: '0', concurrency: 1 };
+    const worker = await registerWorker(database, facts);
+    const session = await openWorkerSession(frozen, worker);
+    onTestFinished(() => session.close());
+    await claimed(database, run, 1, worker);
+    const client = await frozen.pool.connect(); // frozen inside a page's transaction
+    await client.query('begin');
+    await client.query('update sheaf.slices set pages = 1 where run_id = $1', [run]);
+    expect(await releaseDeadSlices(database)).toEqual(new Map());
+
+    await database.pool.query(`update sheaf.workers set heartbeat_at = now() - interval '61 seconds' where id = $1`, [
+      worker,
+    ]);
+    expect(await releaseDeadSlices(database)).toEqual(new Map()); // locked still, and not waited for
+    await buryWorkers(database);
+    await expect.poll(() => releaseDeadSlices(database)).toEqual(new Map([[run, 1]]));
+    client.release(true);
   });
 });
 

@@ -39,14 +39,26 @@ describeEngines('the reconciler', (redisUrl) => {
 
   it('releases the slices of a worker that died', async () => {
     const { fleet, run } = await setUp();
-    const dead = await registerWorker(fleet.context.database, { host: 'gone', pid: 1, version: '0', concurrency: 1 });
+    const dead = await registerWorker(fleet.context.database, {
+      host: 'gone',
+      pid: 1,
+      session: 'test',
+      version: '0',
+      concurrency: 1,
+    });
     for (const slice of [1, 2, 3]) await claimSlice(fleet.context.database, { run, slice, attempt: 0 }, dead);
     await ends(fleet, run);
   });
 
   it('finishes a run whose finaliser died', async () => {
     const { fleet, run } = await setUp();
-    const dead = await registerWorker(fleet.context.database, { host: 'gone', pid: 1, version: '0', concurrency: 1 });
+    const dead = await registerWorker(fleet.context.database, {
+      host: 'gone',
+      pid: 1,
+      session: 'test',
+      version: '0',
+      concurrency: 1,
+    });
     const lost = fleet.context.queues.work('sheaf-finalise', async () => 'lost', { concurrency: 1 });
     const slices = await fleet.startWorker();
     await expect

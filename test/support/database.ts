@@ -19,7 +19,7 @@ export async function freshDatabaseUrl(): Promise<string> {
 
 /** A fresh database, open; closed and dropped when the test has finished. */
 export async function freshDatabase(): Promise<Database> {
-  const database = openDatabase({ url: await freshDatabaseUrl(), applicationName: 'test', connections: 20 });
+  const database = openDatabase({ url: await freshDatabaseUrl(), session: 'test', connections: 20 });
   onTestFinished(() => database.close());
   return database;
 }

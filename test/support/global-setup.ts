@@ -49,7 +49,7 @@ async function makeTemplate(url: string): Promise<void> {
   await client.end();
   const template = openDatabase({
     url: withDatabase(url, 'sheaf_template'),
-    applicationName: 'template',
+    session: 'template',
     connections: 2,
   });
   await migrateDatabase(template, migratePostgresEngine);

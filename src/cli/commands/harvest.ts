@@ -53,7 +53,12 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     const { checkRequests, launchRun } = await import('../../runtime/harvest.ts');
     await checkRequests(context, requests);
     const runs: string[] = [];
-    for (const request of requests) runs.push(await launchRun(context, request));
+    try {
+      for (const request of requests) runs.push(await launchRun(context, request));
+    } catch (error) {
+      for (const run of runs) say(`Run ${run} was planned before this failed. Go on with: sheaf resume ${run}`);
+      throw error;
+    }
     const isMany = requests.length > 1;
     if (!flags.detach) return workRuns(context, runs, { concurrency, json: flags.json ?? false, isMany });
     if (flags.json) printJson(isMany ? runs.map((run) => ({ run })) : { run: runs[0] });

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { isConnectionTrouble } from '../../domain/classify.ts';
+import { isStoreTrouble } from '../../domain/classify.ts';
 import type { Entity, Field, FieldType } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { eq } from '../drizzle.ts';
@@ -95,7 +95,7 @@ async function createPartition(client: pg.PoolClient, id: number, { name, expect
 }
 
 /** e.g. `records_3_oda_akt_r`: the id makes it unique, the rest is for people. */
-export function partitionName(id: number, dataset: string): string {
+function partitionName(id: number, dataset: string): string {
   return `records_${id}_${dataset
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '_')
@@ -125,7 +125,7 @@ async function succeeds(client: pg.PoolClient, statement: string): Promise<boole
     await client.query(statement);
     return true;
   } catch (error) {
-    if (isConnectionTrouble(error)) throw error;
+    if (isStoreTrouble(error)) throw error;
     await client.query('rollback to savepoint attempt');
     return false;
   }

@@ -108,14 +108,6 @@ export function readRecords(database: Database, dataset: string): AsyncGenerator
   );
 }
 
-export async function countRecords({ pool }: Database, dataset: string): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>(
-    'select count(*) as count from sheaf.records where dataset = $1 and deleted_at is null',
-    [dataset],
-  );
-  return rows[0]?.count ?? 0;
-}
-
 async function* readTexts({ pool }: Database, query: string, values: unknown[]): AsyncGenerator<string[]> {
   const client = await pool.connect();
   try {

@@ -139,16 +139,20 @@ export async function releaseFinalise({ pool }: Database, claim: FinaliseClaim):
   ]);
 }
 
-/** Lets go of what a living worker is noted as finaliser for but is not at, because it lost the database on the way. */
+/**
+ * Lets go of what a living worker is noted as finaliser for but is not at, because it lost the database on the way.
+ * `isHeld` is asked after looking: whoever claims a run holds it before.
+ */
 export async function releaseForgottenFinalisations(
-  { pool }: Database,
+  database: Database,
   workerId: number,
-  held: readonly string[],
+  isHeld: (run: string) => boolean,
 ): Promise<void> {
-  await pool.query(
-    `update sheaf.runs set finaliser = null where finaliser = $1 and state = 'finalising' and id <> all($2::text[])`,
-    [workerId, [...held]],
+  const { rows } = await database.pool.query<FinaliseClaim>(
+    `select id as run, attempt from sheaf.runs where finaliser = $1 and state = 'finalising'`,
+    [workerId],
   );
+  for (const claim of rows) if (!isHeld(claim.run)) await releaseFinalise(database, claim);
 }
 
 /**
@@ -243,13 +247,24 @@ export async function unpauseRun({ pool }: Database, run: string): Promise<boole
   return rowCount === 1;
 }
 
-/** Opens the next generation of a run that ended failed or partial. False when it had not, or was never sealed. */
+/**
+ * Opens the next generation of a run that ended failed or partial, and its failed slices with it. False when it had not
+ * ended like that, or was never sealed.
+ */
 export async function reopenRun({ pool }: Database, run: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `update sheaf.runs
-     set state = 'fetching', generation = generation + 1, reason = null, error = null, finaliser = null, finished_at = null
-     where id = $1 and state in ('failed', 'partial') and sealed_at is not null`,
-    [run],
-  );
-  return rowCount === 1;
+  return inTransaction(pool, async (client) => {
+    const { rowCount } = await client.query(
+      `update sheaf.runs
+       set state = 'fetching', generation = generation + 1, reason = null, error = null, finaliser = null,
+           finished_at = null
+       where id = $1 and state in ('failed', 'partial') and sealed_at is not null`,
+      [run],
+    );
+    if (rowCount !== 1) return false;
+    await client.query(
+      `update sheaf.slices set state = 'pending', failures = 0, updated_at = now() where run_id = $1 and state = 'failed'`,
+      [run],
+    );
+    return true;
+  });
 }

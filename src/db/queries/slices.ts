@@ -128,9 +128,12 @@ export async function listSlices({ orm }: Database, run: string, states: readonl
 export async function releaseDeadSlices({ pool }: Database): Promise<ReadonlyMap<string, number>> {
   const { rows } = await pool.query<{ run: string }>(
     `update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now()
-     where s.state = 'working'
-       and s.worker_id in (select w.id from sheaf.workers w where not sheaf.worker_is_alive(w.id))
-       and s.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'paused', 'failed', 'cancelled'))
+     from (select d.run_id, d.number from sheaf.slices d
+           where d.state = 'working'
+             and d.worker_id in (select w.id from sheaf.workers w where not sheaf.worker_is_alive(w.id))
+             and d.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'paused', 'failed', 'cancelled'))
+           for update skip locked) dead
+     where s.run_id = dead.run_id and s.number = dead.number
      returning s.run_id as run`,
   );
   return countBy(rows.map((row) => row.run));
@@ -148,15 +151,6 @@ export async function releaseForgottenSlices(
        and not exists (select from unnest($2::text[], $3::int[]) as held (run_id, number)
                        where held.run_id = s.run_id and held.number = s.number)`,
     [workerId, held.map((claim) => claim.run), held.map((claim) => claim.slice)],
-  );
-  return rowCount ?? 0;
-}
-
-/** Opens a run's failed slices for another generation. */
-export async function reopenFailedSlices({ pool }: Database, run: string): Promise<number> {
-  const { rowCount } = await pool.query(
-    `update sheaf.slices set state = 'pending', failures = 0, updated_at = now() where run_id = $1 and state = 'failed'`,
-    [run],
   );
   return rowCount ?? 0;
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { isStoreTrouble } from '../../domain/classify.ts';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import type { Span } from '../../domain/span.ts';
 import { copyRows, copyText } from '../copy-rows.ts';
@@ -17,8 +18,18 @@ export async function createStaging({ pool }: Database, run: string): Promise<vo
   );
 }
 
+/** Drops a run's staging table. One that somebody still reads is left to `dropOldStaging`. */
 export async function dropStaging({ pool }: Database, run: string): Promise<void> {
-  await pool.query(`drop table if exists ${stagingTable(run)}`);
+  await dropQuietly(pool, stagingTable(run));
+}
+
+async function dropQuietly(pool: pg.Pool, table: string): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    await client.query(`set local lock_timeout = '3s'`);
+    await client.query(`drop table if exists ${table}`);
+  }).catch((error: unknown) => {
+    if (!isStoreTrouble(error)) throw error;
+  });
 }
 
 /**
@@ -33,7 +44,7 @@ export async function dropOldStaging({ pool }: Database, days: number): Promise<
        and (r.id is null or r.state in ('complete', 'cancelled') or r.finished_at < now() - make_interval(days => $1))`,
     [days],
   );
-  for (const { name } of rows) await pool.query(`drop table if exists sheaf.${pg.escapeIdentifier(name)}`);
+  for (const { name } of rows) await dropQuietly(pool, `sheaf.${pg.escapeIdentifier(name)}`);
   return rows.length;
 }
 

@@ -6,6 +6,8 @@ import { type WorkerRow, workers } from '../schema.ts';
 export interface WorkerFacts {
   readonly host: string;
   readonly pid: number;
+  /** The application_name of all connections of the process. */
+  readonly session: string;
   readonly version: string;
   readonly concurrency: number;
 }
@@ -27,7 +29,24 @@ export async function holdWorkerLock(client: pg.ClientBase, workerId: number): P
 }
 
 export async function beat({ pool }: Database, workerId: number): Promise<void> {
-  await pool.query('update sheaf.workers set heartbeat_at = now() where id = $1', [workerId]);
+  // A worker that had been given up, because it was frozen or cut off, is back with its first beat.
+  await pool.query('update sheaf.workers set heartbeat_at = now(), stopped_at = null where id = $1', [workerId]);
+}
+
+/**
+ * Gives up workers that have shown no sign of life for a minute, and ends what is left of their sessions: a process that
+ * was frozen, or whose machine vanished, would hold its row locks for as long as nobody notices. One that comes back
+ * finds its connections gone, connects again, and is fenced off from what others have taken over.
+ */
+export async function buryWorkers({ pool }: Database): Promise<void> {
+  await pool.query(
+    `with lost as (
+       update sheaf.workers set stopped_at = now()
+       where stopped_at is null and heartbeat_at < now() - interval '60 seconds'
+       returning session)
+     select pg_terminate_backend(a.pid) from pg_stat_activity a join lost on lost.session = a.application_name
+     where a.datname = current_database() and a.pid <> pg_backend_pid()`,
+  );
 }
 
 export async function retireWorker({ pool }: Database, workerId: number): Promise<void> {

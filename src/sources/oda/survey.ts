@@ -58,7 +58,9 @@ async function surveyKeys(fetch: SourceFetch, query: SourceQuery, first: Answer)
     pageSize,
   };
   const { maxRecords } = query.selection;
-  if (maxRecords === null || (isWhole && maxRecords >= first.received)) return whole;
+  const isEnough =
+    (isWhole && maxRecords !== null && maxRecords >= first.received) || (maxRecords ?? 0) >= (first.count ?? Infinity);
+  if (maxRecords === null || isEnough) return whole;
   const limit = await askKeyOf(fetch, query, maxRecords);
   return limit === null ? whole : { ...whole, span: { after: lowest - 1, upto: limit }, expected: maxRecords };
 }

@@ -1,0 +1,74 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { launchRun, resumeRun } from '../../src/runtime/harvest.ts';
+import { findRun } from '../../src/runtime/inspect.ts';
+import { inlineData } from '../../src/twin/twin-data.ts';
+import { startFleet } from '../support/fleet.ts';
+import { contentOf, tableContent } from '../support/independent.ts';
+import { range, votes } from '../support/rows.ts';
+
+const rows = votes(range(1, 250));
+const setUp = () => startFleet({ twin: { dataset: inlineData({ Afstemning: rows }) } });
+
+const filesBelow = async (directory: string): Promise<string[]> => {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+};
+
+it('a merge that fails publishes no file and leaves the table as it was; the run is resumed', async () => {
+  const fleet = await setUp();
+  const { pool } = fleet.context.database;
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  await pool.query(`alter table sheaf.records add constraint nothing_here check (key <> '77')`);
+  await fleet.startWorker();
+  const failed = await fleet.ended(run);
+  expect(failed).toMatchObject({ state: 'failed', inserted: 0, exports: [] });
+  expect(failed.reason).toMatch(/nothing_here/);
+  expect((await tableContent(fleet.context.database.url, 'oda/Afstemning')).size).toBe(0);
+  expect(await filesBelow(fleet.out)).toEqual([]);
+
+  await pool.query('alter table sheaf.records drop constraint nothing_here');
+  await resumeRun(fleet.context, await findRun(fleet.context, run));
+  const resumed = await fleet.ended(run);
+  expect(resumed).toMatchObject({ state: 'complete', inserted: 250 });
+  expect((await filesBelow(join(fleet.out, 'oda-Afstemning', run))).toSorted()).toEqual([
+    'manifest.json',
+    'oda-Afstemning.csv',
+    'oda-Afstemning.ndjson',
+  ]);
+});
+
+it('a key that two slices have staged is found, and the run is partial', async () => {
+  const fleet = await setUp();
+  const { pool } = fleet.context.database;
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [] }));
+  const staging = `sheaf.staging_${run.replaceAll('-', '_')}`;
+  // What a page applied twice would look like, were it not for the fence.
+  await pool.query(`create function public.twice() returns trigger language plpgsql as $$
+    begin
+      if new.key = '77' and pg_trigger_depth() = 1 then
+        insert into ${staging} select new.*;
+        update sheaf.slices set records = records + 1 where run_id = '${run}' and number = new.slice_number;
+      end if;
+      return new;
+    end $$`);
+  await pool.query(`create trigger twice before insert on ${staging} for each row execute function public.twice()`);
+  await fleet.startWorker();
+  const report = await fleet.ended(run);
+  expect(report.state).toBe('partial');
+  expect(report.reason).toMatch(/1 rows are staged under a key that is staged already/);
+  expect(await tableContent(fleet.context.database.url, 'oda/Afstemning')).toEqual(contentOf(rows));
+});
+
+it('a source that is away when the run is verified leaves it partial, not failed', async () => {
+  const fleet = await setUp();
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [] }));
+  const where = { entity: 'Afstemning', pathIncludes: 'inlinecount' };
+  fleet.twin.setBehaviour({ faults: [{ fault: { kind: 'status', status: 503 }, where }] });
+  await fleet.startWorker();
+  const report = await fleet.ended(run);
+  expect(report.state).toBe('partial');
+  expect(report.reason).toMatch(/could not be asked for its count again: .*503/);
+  expect(report.inserted).toBe(250);
+});
