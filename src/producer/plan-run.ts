@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '../db/database.ts';
-import { ensureDataset } from '../db/queries/datasets.ts';
-import { endRun, insertRun, sealRun } from '../db/queries/runs.ts';
+import { ensureDataset, findDataset } from '../db/queries/datasets.ts';
+import { endRun, insertRun, type NewRun, sealRun } from '../db/queries/runs.ts';
 import { insertSlices } from '../db/queries/slices.ts';
 import { createStaging } from '../db/queries/staging.ts';
 import { datasetName } from '../domain/dataset.ts';
 import { toStoredError } from '../domain/errors.ts';
-import type { HarvestRequest } from '../domain/harvest-request.ts';
+import type { HarvestRequest, Selection } from '../domain/harvest-request.ts';
 import { newRunId } from '../domain/run.ts';
 import { cutIntoSlices } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
@@ -68,39 +68,54 @@ export async function planHarvest({ reach }: PlanContext, request: HarvestReques
  * the seal on the run goes on without this process: what could not be enqueued any more, the reconciler enqueues.
  */
 export async function planRun(context: ProducerContext, request: HarvestRequest): Promise<string> {
-  const { database, telemetry } = context;
   const plan = await planHarvest(context, request);
-  const dataset = datasetName({ source: request.dataset.source, entity: plan.query.entity.name });
-  const { survey } = plan;
-  await ensureDataset(database, {
-    name: dataset,
-    source: request.dataset.source,
-    entity: plan.query.entity,
-    expected: survey.expected,
-  });
+  const dataset = await ensurePlannedDataset(context, request, plan);
   const id = newRunId(new Date(), randomBytes(4));
-  const { strategy, span, pageSize, expected } = survey;
-  await insertRun(database, {
-    id,
+  await writePlan(context.database, { id, dataset, request }, plan);
+  context.telemetry.emit('run.planned', {
+    run: id,
     dataset,
-    request,
-    entity: plan.query.entity,
-    strategy,
-    span,
-    pageSize,
-    expected,
-    planRequests: plan.requests,
+    slices: plan.slices.length,
+    expected: plan.survey.expected,
   });
-  try {
-    await createStaging(database, id);
-    await insertSlices(database, id, plan.slices);
-    await sealRun(database, id);
-  } catch (error) {
-    const end = { state: 'failed', reason: 'its plan could not be written', error: toStoredError(error) } as const;
-    await endRun(database, id, end).catch(() => undefined); // else the reconciler ends it
-    throw error;
-  }
-  telemetry.emit('run.planned', { run: id, dataset, slices: plan.slices.length, expected });
   await enqueueSlices(context, id, 0);
   return id;
+}
+
+async function ensurePlannedDataset(
+  { database, reach }: ProducerContext,
+  request: HarvestRequest,
+  plan: Plan,
+): Promise<string> {
+  const { entity } = plan.query;
+  const { source, fetch } = reach(request.dataset.source);
+  const name = datasetName({ source: source.name, entity: entity.name });
+  // How a dataset is partitioned is decided once: by its own size, and not by that of a first harvest of a part of it.
+  const isPart = request.filter !== null || request.maxRecords !== null;
+  const isNew = (await findDataset(database, name)) === undefined;
+  const expected =
+    isPart && isNew ? await source.count(fetch, { entity, selection: EVERYTHING }) : plan.survey.expected;
+  await ensureDataset(database, { name, source: source.name, entity, expected });
+  return name;
+}
+
+const EVERYTHING: Selection = { filter: null, select: null, maxRecords: null };
+
+async function writePlan(
+  database: Database,
+  run: Pick<NewRun, 'id' | 'dataset' | 'request'>,
+  plan: Plan,
+): Promise<void> {
+  const { strategy, span, pageSize, expected } = plan.survey;
+  const { entity } = plan.query;
+  await insertRun(database, { ...run, entity, strategy, span, pageSize, expected, planRequests: plan.requests });
+  try {
+    await createStaging(database, run.id);
+    await insertSlices(database, run.id, plan.slices);
+    await sealRun(database, run.id);
+  } catch (error) {
+    const end = { state: 'failed', reason: 'its plan could not be written', error: toStoredError(error) } as const;
+    await endRun(database, run.id, end).catch(() => undefined); // else the reconciler ends it
+    throw error;
+  }
 }

@@ -102,9 +102,10 @@ const defaultJobOptions = {
 
 /**
  * A stalled job is one whose worker died: BullMQ gives it to another, however often that happens, because the ledger
- * counts what a slice has cost, and not the queue.
+ * counts what a slice has cost, and not the queue. Short locks are safe for the same reason: a job that is given away
+ * while its worker lives claims nothing.
  */
-const workerOptions = { maxStalledCount: 1_000_000, stalledInterval: 15_000, lockDuration: 30_000 };
+const workerOptions = { maxStalledCount: 1_000_000, stalledInterval: 5_000, lockDuration: 10_000 };
 
 async function addChunk(queue: EngineQueue, payloads: readonly Payload<QueueName>[], delayMs: number): Promise<void> {
   const jobs = payloads.map((payload) => {

@@ -67,7 +67,11 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     await Promise.all([slices.ready(), finaliser.ready()]);
 
     const repair = async () => {
-      await releaseForgottenSlices(database, id, slices.held());
+      const forgotten = await releaseForgottenSlices(database, id, slices.isHeld);
+      await queues.add(
+        'sheaf-slices',
+        forgotten.map((claim) => ({ ...claim, round: Date.now() })),
+      );
       await releaseForgottenFinalisations(database, id, finaliser.isHeld);
       await reconcile(work);
     };

@@ -57,7 +57,7 @@ function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
 async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSignal): Promise<Walk> {
   const run = await getRun(context.database, claim.run);
   const { source, fetch } = context.reach(run.request.dataset.source);
-  const pages = Math.ceil((run.expected ?? 0) / run.pageSize);
+  const pages = Math.ceil((run.expected ?? run.span.upto - run.span.after) / run.pageSize);
   const { strategy, pageSize } = run;
   const budget = pageBudget(pages, run.sliceCount ?? 1);
   return {

@@ -6,8 +6,8 @@ import { settleSlice } from './settle.ts';
 import type { WorkContext } from './work-context.ts';
 
 export interface SliceWorker {
-  /** The slices that this process works on right now. */
-  held(): readonly Claim[];
+  /** Whether this process works on that slice right now. */
+  isHeld(run: string, slice: number): boolean;
   /** Hands back this run's slices at once: it no longer fetches. */
   stopRun(run: string): void;
   ready(): Promise<void>;
@@ -39,7 +39,7 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
 
   const worker: QueueWorker = context.queues.work('sheaf-slices', process, { concurrency });
   return {
-    held: () => [...held].map(({ claim }) => claim),
+    isHeld: (run, slice) => [...held].some(({ claim }) => claim.run === run && claim.slice === slice),
     stopRun: (run) => {
       for (const { claim, stop } of held) if (claim.run === run) stop.abort(new Error('the run no longer fetches'));
     },

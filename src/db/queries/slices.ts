@@ -139,20 +139,24 @@ export async function releaseDeadSlices({ pool }: Database): Promise<ReadonlyMap
   return countBy(rows.map((row) => row.run));
 }
 
-/** Releases what a living worker is noted for but no longer works on, because writing the outcome failed. */
+/**
+ * Releases what a living worker is noted for but no longer works on, because writing the outcome failed. `isHeld` is
+ * asked after looking: whoever claims a slice holds it before. Returns what was released, to be enqueued again.
+ */
 export async function releaseForgottenSlices(
-  { pool }: Database,
+  database: Database,
   workerId: number,
-  held: readonly Claim[],
-): Promise<number> {
-  const { rowCount } = await pool.query(
-    `update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now()
-     where s.state = 'working' and s.worker_id = $1 and s.updated_at < now() - interval '10 seconds'
-       and not exists (select from unnest($2::text[], $3::int[]) as held (run_id, number)
-                       where held.run_id = s.run_id and held.number = s.number)`,
-    [workerId, held.map((claim) => claim.run), held.map((claim) => claim.slice)],
+  isHeld: (run: string, slice: number) => boolean,
+): Promise<Claim[]> {
+  const { rows } = await database.pool.query<Claim>(
+    `select run_id as run, number as slice, attempt from sheaf.slices where worker_id = $1 and state = 'working'`,
+    [workerId],
   );
-  return rowCount ?? 0;
+  const released: Claim[] = [];
+  for (const claim of rows) {
+    if (!isHeld(claim.run, claim.slice) && (await releaseSlice(database, claim))) released.push(claim);
+  }
+  return released;
 }
 
 /** Sums over a run's slices; what progress, reports and verification need. */
