@@ -53,6 +53,8 @@ export function createProgram(): Command {
   return program;
 }
 
+const EXIT_MS = 3_000;
+
 /** Runs one command. Every error ends here: as one line on stderr and an exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
@@ -61,6 +63,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = exitCodeFor(error);
     if (!(error instanceof CommanderError)) say(`sheaf: ${describe(error)}`);
   }
+  // Everything is closed by now. Should a library still hold something open, it must not hold the process.
+  setTimeout(() => process.exit(), EXIT_MS).unref();
 }
 
 function describe(error: unknown): string {

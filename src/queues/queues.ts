@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
 import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
 import { createPostgresEngine } from './postgres-engine.ts';
@@ -78,10 +79,22 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
       }
     },
     work: (name, process, options) => {
-      const handle = (job: Job) => process(readPayload(name, job.data));
+      const running = new Set<Promise<string>>();
+      const handle = async (job: Job): Promise<string> => {
+        const work = process(readPayload(name, job.data));
+        running.add(work);
+        return work.finally(() => running.delete(work));
+      };
       const worker = engine.createWorker(name, handle, { prefix, concurrency: options.concurrency, ...workerOptions });
       worker.on('error', tell);
-      return { ready: async () => void (await worker.waitUntilReady()), close: () => worker.close() };
+      return {
+        ready: async () => void (await worker.waitUntilReady()),
+        close: async () => {
+          const closed = worker.close();
+          await Promise.allSettled(running);
+          await within(CLOSE_MS, closed, () => tell(new Error(`the worker of ${name} did not close in time`)));
+        },
+      };
     },
     counts: (name) => queue(name).getJobCounts(),
     check: () => engine.check(),
@@ -91,6 +104,18 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
       opened.clear();
     },
   };
+}
+
+/**
+ * How long a worker without a job may take to close. BullMQ's loop can wait for ever for a connection that was lost at
+ * the wrong moment; nothing of ours depends on its end.
+ */
+const CLOSE_MS = 5_000;
+
+async function within(ms: number, work: Promise<void>, onLate: () => void): Promise<void> {
+  const timer = new AbortController();
+  const late = sleep(ms, undefined, { signal: timer.signal }).then(onLate, () => undefined);
+  await Promise.race([work.finally(() => timer.abort()), late]);
 }
 
 /** The ledger decides about attempts, so every job is run once; a retry is a new job. */

@@ -236,7 +236,7 @@ describe('what is asked wrongly', () => {
     await client.query('drop schema sheaf cascade');
     await client.end();
     const refused = await sheaf(['runs'], environment);
-    expect(refused.stderr).toMatch(/is not migrated \(0001_ledger missing\)\. Run `sheaf db migrate`\./);
+    expect(refused.stderr).toMatch(/is not migrated \(0001_ledger, .* missing\)\. Run `sheaf db migrate`\./);
     expect(refused.code).toBe(1);
     expect((await sheaf(['db', 'migrate'], environment)).stderr).toMatch(/Applied 0001_ledger/);
     expect((await sheaf(['db', 'migrate'], environment)).stderr).toMatch(/up to date/);
