@@ -66,6 +66,7 @@ create table sheaf.runs (
                   check (state in ('planning', 'fetching', 'finalising', 'complete', 'partial', 'failed', 'cancelled')),
   reason          text,
   error           jsonb,
+  source_url      text not null,        -- where the records come from, without secrets
   strategy        text not null,
   span            jsonb not null,       -- {after, upto}: what the slices must cover together
   page_size       integer not null check (page_size > 0),

@@ -35,7 +35,11 @@ export interface HarvestFlags extends SelectionFlags {
 export function addSelectionOptions(command: Command): Command {
   return command
     .option('--filter <expression>', "only records that fit, in the source's own filter language")
-    .option('--select <fields>', 'only these fields, separated by commas (the key always comes along)', commaList)
+    .option(
+      '--select <fields>',
+      'only these fields, separated by commas, and in files only: the table is left as it is',
+      commaList,
+    )
     .option('--max-records <n>', 'stop after this many records, in key order', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .addOption(
       new Option('--strategy <name>', 'how pages are walked; default: the best the source can').choices(strategies),
@@ -63,7 +67,7 @@ export function toRequest(
     strategy: flags.strategy ?? null,
     formats: flags.format ?? [],
     shape: flags.shape ?? 'source',
-    out: resolve(flags.out ?? settings.SHEAF_OUT),
+    out: resolve(flags.out || settings.SHEAF_OUT),
     onFailure: flags.onFailure ?? 'stop',
   };
 }

@@ -28,6 +28,7 @@ export async function workRuns(
     import('../runtime/harvest.ts'),
   ]);
   const signal = stopSignal();
+  await sayWhatElseIsOpen(context, runs);
   const worker = await startWorker(context, options.concurrency);
   const view = createProgressView(process.stderr);
   // Where a log level is set, the log tells of troubles, as JSON.
@@ -43,6 +44,17 @@ export async function workRuns(
   if (open.length === 0) return exitCodeOf(reports.map((report) => report.state));
   for (const report of open) say(`${report.dataset} is not finished. Go on with: sheaf resume ${report.run}`);
   return signal.reason === 'SIGTERM' ? 143 : 130;
+}
+
+/** A worker works whatever is in the queue: the runs that somebody left unfinished, too. */
+async function sayWhatElseIsOpen(context: SheafContext, runs: readonly string[]): Promise<void> {
+  const { openRuns } = await import('../runtime/inspect.ts');
+  for (const run of await openRuns(context)) {
+    if (runs.includes(run.id)) continue;
+    say(
+      `Also going on with run ${run.id} of ${run.dataset}, which is not finished; \`sheaf cancel ${run.id}\` ends it.`,
+    );
+  }
 }
 
 /** Prints what is to be said of runs: as JSON on stdout, or for people on stderr. */

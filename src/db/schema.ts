@@ -52,6 +52,7 @@ export const runs = sheaf.table('runs', {
   state: text('state').$type<RunState>().notNull().default('planning'),
   reason: text('reason'),
   error: jsonb('error').$type<StoredError>(),
+  sourceUrl: text('source_url').notNull(),
   strategy: text('strategy').$type<Strategy>().notNull(),
   span: jsonb('span').$type<Span>().notNull(),
   pageSize: integer('page_size').notNull(),

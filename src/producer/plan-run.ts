@@ -7,6 +7,7 @@ import { createStaging } from '../db/queries/staging.ts';
 import { datasetName } from '../domain/dataset.ts';
 import { toStoredError } from '../domain/errors.ts';
 import type { HarvestRequest, Selection } from '../domain/harvest-request.ts';
+import { redact } from '../domain/redact.ts';
 import { newRunId } from '../domain/run.ts';
 import { cutIntoSlices } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
@@ -71,7 +72,8 @@ export async function planRun(context: ProducerContext, request: HarvestRequest)
   const plan = await planHarvest(context, request);
   const dataset = await ensurePlannedDataset(context, request, plan);
   const id = newRunId(new Date(), randomBytes(4));
-  await writePlan(context.database, { id, dataset, request }, plan);
+  const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);
+  await writePlan(context.database, { id, dataset, request, sourceUrl }, plan);
   context.telemetry.emit('run.planned', {
     run: id,
     dataset,
@@ -103,7 +105,7 @@ const EVERYTHING: Selection = { filter: null, select: null, maxRecords: null };
 
 async function writePlan(
   database: Database,
-  run: Pick<NewRun, 'id' | 'dataset' | 'request'>,
+  run: Pick<NewRun, 'id' | 'dataset' | 'request' | 'sourceUrl'>,
   plan: Plan,
 ): Promise<void> {
   const { strategy, span, pageSize, expected } = plan.survey;

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Settings } from '../config/options.ts';
 import { checkServer, type Database, openDatabase } from '../db/database.ts';
 import { migrateDatabase, requireMigrated } from '../db/migrate.ts';
 import { installationId } from '../db/queries/installation.ts';
-import { toStoredError } from '../domain/errors.ts';
+import { toStoredError, UsageError } from '../domain/errors.ts';
 import type { ReachableSource } from '../producer/plan-run.ts';
 import { migratePostgresEngine } from '../queues/postgres-engine.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
@@ -80,7 +81,9 @@ async function openStore(
 ): Promise<{ database: Database; isEmbedded: boolean }> {
   const { settings, concurrency } = options;
   const isEmbedded = settings.DATABASE_URL === undefined;
-  const url = settings.DATABASE_URL ?? (await startEmbedded(resolve(settings.SHEAF_HOME), closing, options.onProgress));
+  const home = resolve(settings.SHEAF_HOME);
+  if (isEmbedded && options.usesQueues === false) requireHome(home);
+  const url = settings.DATABASE_URL ?? (await startEmbedded(home, closing, options.onProgress));
   const database = openDatabase({
     url,
     session: `sheaf-${randomUUID()}`,
@@ -93,6 +96,18 @@ async function openStore(
   if (isEmbedded) await migrateDatabase(database, migratePostgresEngine);
   else await requireMigrated(database);
   return { database, isEmbedded };
+}
+
+/** A command that only looks must not set up a database in order to find it empty. */
+function requireHome(home: string): void {
+  if (existsSync(join(home, 'postgres'))) return;
+  throw new UsageError(
+    `There is no database in ${home} yet. Harvest something first, or set SHEAF_HOME to where it is.`,
+    {
+      code: 'no-database',
+      facts: { home },
+    },
+  );
 }
 
 /** `sheaf db migrate`: brings the database up to date. Returns the names of the migrations applied. */

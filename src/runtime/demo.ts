@@ -4,7 +4,8 @@ import { parseDataset } from '../domain/dataset.ts';
 import { generateData } from '../twin/generated-data.ts';
 import { startTwin } from '../twin/start-twin.ts';
 import type { SheafContext } from './context.ts';
-import { launchRun } from './harvest.ts';
+import { cancel, launchRun } from './harvest.ts';
+import { openRuns } from './inspect.ts';
 
 /** The same imitated parliament each time, so that a second demo finds nothing new. */
 const SEED = 1849;
@@ -43,6 +44,8 @@ export async function startDemo(settings: Settings, percent: number, say: (text:
 
 /** Plans the demo's runs. Returns their ids. */
 export async function launchDemoRuns(context: SheafContext, datasets: readonly string[]): Promise<string[]> {
+  // What an interrupted demo left unfinished came from an imitation that is gone.
+  for (const run of await openRuns(context)) await cancel(context, run);
   const runs: string[] = [];
   for (const dataset of datasets) {
     const run = await launchRun(context, {

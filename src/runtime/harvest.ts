@@ -6,6 +6,7 @@ import type { RunRow } from '../db/schema.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { toStoredError, UsageError } from '../domain/errors.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
+import { redact } from '../domain/redact.ts';
 import { hasEnded, type RunState } from '../domain/run.ts';
 import { checkWritable } from '../exporters/export-directory.ts';
 import { enqueueSlices } from '../producer/enqueue-slices.ts';
@@ -64,6 +65,11 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
     throw refuse(run, { code: 'cannot-resume', why: 'was cancelled; harvest the dataset again' });
   if (run.sealedAt === null)
     throw refuse(run, { code: 'cannot-resume', why: 'was never planned to its end; harvest the dataset again' });
+  const { baseUrl } = context.reach(run.request.dataset.source).source;
+  if (redact(baseUrl) !== run.sourceUrl) {
+    const why = `was planned from ${run.sourceUrl}, and the source is set to ${redact(baseUrl)} now`;
+    throw refuse(run, { code: 'other-source', why });
+  }
   await checkWritable(run.request.out);
   await reconcile(context);
   await createStaging(database, run.id); // dropped when it was long ago; what is missing is then fetched again

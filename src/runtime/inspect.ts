@@ -1,5 +1,5 @@
 import { readGate } from '../db/queries/gates.ts';
-import { listRuns, resolveRun } from '../db/queries/runs.ts';
+import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { listSlices } from '../db/queries/slices.ts';
 import { listLiveWorkers } from '../db/queries/workers.ts';
 import type { RunRow } from '../db/schema.ts';
@@ -22,6 +22,11 @@ export function recentRuns(
   filter: { dataset?: string | undefined; limit: number },
 ): Promise<RunRow[]> {
   return listRuns(database, filter);
+}
+
+/** The runs that are being fetched, or wait to be, or are being finalised. */
+export function openRuns({ database }: Pick<SheafContext, 'database'>): Promise<RunRow[]> {
+  return runsInState(database, ['fetching', 'finalising']);
 }
 
 /** What `sheaf status` shows of a run beyond its report. */

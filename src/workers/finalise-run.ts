@@ -63,10 +63,13 @@ async function carryThrough(context: WorkContext, finalising: Finalising): Promi
   const rows = { distinctKeys, hasDuplicates: distinctKeys !== stagedRows };
   const staged = await timed(clock, 'export', () => stageExports(context, finalising, rows));
   try {
-    const counts = await timed(clock, 'merge', () =>
-      mergeStaged(context.database, claim, { dataset: run.dataset, rows }),
-    );
-    if (counts === undefined) return 'another finaliser has taken over';
+    // Records of which only some fields were asked for would wipe out the others: they go into files only.
+    if (run.request.select === null) {
+      const counts = await timed(clock, 'merge', () =>
+        mergeStaged(context.database, claim, { dataset: run.dataset, rows }),
+      );
+      if (counts === undefined) return 'another finaliser has taken over';
+    }
     if (staged !== null)
       await timed(clock, 'publish', () => publish(context, finalising, { staged, proof: verdict.proof }));
   } finally {

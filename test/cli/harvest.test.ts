@@ -179,6 +179,12 @@ describe('what is asked wrongly', () => {
       ['harvest', 'oda/Afstemning', 'oda/Sagg'],
       /Did you mean "Sag"\?/,
     ],
+    ['a rate for nobody', ['harvest', 'oda/Sag', '--detach', '--rate', '2'], /give it to `sheaf worker`/],
+    [
+      'a selection for nothing',
+      ['harvest', 'oda/Sag', '--select', 'titel', '--format', 'none'],
+      /nothing would be kept/,
+    ],
     ['an unknown run', ['status', 'nowhere'], /There is no run "nowhere"; `sheaf runs` lists them/],
   ])('%s gets one line and exit code 2', async (_what, args, message) => {
     const { environment, twin } = await setUp(votes([1]));
@@ -272,6 +278,39 @@ describe('a folder that cannot be written', () => {
     expect(reportOf(resumed)).toMatchObject({ state: 'complete', records: 2_000, inserted: 2_000 });
     expect(await readdir(out)).toEqual(['oda-Afstemning']);
   }, 60_000);
+});
+
+describe('a run of another server', () => {
+  it('is not resumed, and not worked, from this one', async () => {
+    const { environment, databaseUrl } = await setUp(votes(range(1, 400)));
+    await sheaf(['harvest', 'oda/Afstemning', '--detach'], environment);
+    const other = await setUp(votes(range(1, 500)));
+    const elsewhere = { ...environment, SHEAF_ODA_URL: other.environment['SHEAF_ODA_URL'] ?? '' };
+    const refused = await sheaf(['resume'], elsewhere);
+    expect(refused.stderr).toMatch(/was planned from http:\/\/127.0.0.1:\d+\/api\/, and the source is set to http/);
+    expect(refused.code).toBe(2);
+    const worker = start(['worker'], elsewhere);
+    await worker.says(/postponed/);
+    worker.process.kill('SIGTERM');
+    await worker.finished;
+    expect(pagesAsked(other.twin)).toEqual([]);
+    expect(await stagedPages(databaseUrl)).toBe(0);
+    expect((await sheaf(['resume', '--json'], environment)).code).toBe(0);
+    expect((await tableContent(databaseUrl, 'oda/Afstemning')).size).toBe(400);
+  }, 60_000);
+});
+
+describe('a command that only looks', () => {
+  it('says that there is no database, and does not make one', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'sheaf-home-'));
+    onTestFinished(() => rm(home, { recursive: true, force: true }));
+    for (const args of [['runs'], ['status'], ['export', 'oda/Sag'], ['cancel', 'latest']]) {
+      const refused = await sheaf(args, { SHEAF_HOME: home });
+      expect(refused.stderr).toMatch(/There is no database in .* yet\. Harvest something first/);
+      expect(refused.code).toBe(2);
+    }
+    expect(await readdir(home)).toEqual([]);
+  });
 });
 
 describe('sheaf db open', () => {

@@ -53,6 +53,7 @@ async function setUpRun({
     dataset: 'oda/Sag',
     request,
     entity,
+    sourceUrl: 'http://127.0.0.1/api/',
     strategy: 'keyset',
     span,
     pageSize: 10,
@@ -302,8 +303,8 @@ describe('a reference to a run', () => {
   it('that fits none, or several, is refused with what to do', async () => {
     const { database } = await setUpRun();
     await expect(resolveRun(database, 'zzzz')).rejects.toThrow(/no run "zzzz".*sheaf runs/);
-    await database.pool.query(`insert into sheaf.runs (id, dataset, request, entity, strategy, span, page_size)
-      select '20270101-000000-aaaa', dataset, request, entity, strategy, span, page_size from sheaf.runs`);
+    await database.pool.query(`insert into sheaf.runs (id, dataset, request, entity, source_url, strategy, span, page_size)
+      select '20270101-000000-aaaa', dataset, request, entity, source_url, strategy, span, page_size from sheaf.runs`);
     await expect(resolveRun(database, 'aaaa')).rejects.toThrow(/fits several runs/);
   });
 });

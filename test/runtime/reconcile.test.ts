@@ -81,8 +81,8 @@ describeEngines('the reconciler', (redisUrl) => {
     const plan = (id: string, age: string) =>
       query(
         fleet,
-        `insert into sheaf.runs (id, dataset, request, entity, strategy, span, page_size, created_at)
-         select $2, dataset, request, entity, strategy, span, page_size, now() - $3::interval from sheaf.runs where id = $1`,
+        `insert into sheaf.runs (id, dataset, request, entity, source_url, strategy, span, page_size, created_at)
+         select $2, dataset, request, entity, source_url, strategy, span, page_size, now() - $3::interval from sheaf.runs where id = $1`,
         [run, id, age],
       );
     await plan('20200101-000000-aaaa', '11 minutes');

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { parseDataset } from '../../domain/dataset.ts';
+import { UsageError } from '../../domain/errors.ts';
 import { addHarvestOptions, addRateOption, type HarvestFlags, toRequest, wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
 import { settingsHere, withContext } from '../session.ts';
@@ -48,6 +49,16 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
   const settings = settingsHere();
   const requests = unique(datasets).map((dataset) => toRequest(dataset, flags, settings));
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
+  if (flags.detach && flags.rate !== undefined) {
+    throw new UsageError('--rate holds for the process that works; with --detach, give it to `sheaf worker`.', {
+      code: 'rate-without-work',
+    });
+  }
+  if (flags.select !== undefined && flags.format.length === 0) {
+    throw new UsageError('--select writes files only, and --format none asks for none: nothing would be kept.', {
+      code: 'nothing-to-keep',
+    });
+  }
   const options = { settings, rate: flags.rate, concurrency: flags.detach ? 1 : concurrency };
   return withContext(options, async (context) => {
     const { checkRequests, launchRun } = await import('../../runtime/harvest.ts');

@@ -30,7 +30,8 @@ async function list(flags: Flags): Promise<void> {
     const runs = await recentRuns(context, { dataset: flags.dataset, limit: flags.limit });
     const reports = await Promise.all(runs.map((run) => reportRun(context.database, run.id)));
     if (flags.json) return printJson(reports);
-    if (reports.length === 0) return say('There are no runs yet. Start one with: sheaf harvest oda/Afstemning');
+    if (reports.length === 0)
+      return say(`There are no runs${flags.dataset === undefined ? '' : ` of ${flags.dataset}`} yet.`);
     const rows = reports.map((each) => [
       each.run,
       each.dataset,

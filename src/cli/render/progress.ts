@@ -33,7 +33,7 @@ function redrawn(screen: Screen, lineOf: (progress: RunProgress) => string): Pro
   let shown = 0;
   return {
     show: (progress) => {
-      const lines = progress.map((each) => lineOf(each).slice(0, (screen.columns ?? 100) - 1));
+      const lines = progress.map((each) => lineOf(each).slice(0, (screen.columns || 100) - 1));
       const up = shown > 0 ? `\x1b[${shown}A` : '';
       screen.write(up + lines.map((line) => `\x1b[2K${line}\n`).join(''));
       shown = lines.length;

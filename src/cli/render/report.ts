@@ -20,5 +20,5 @@ export function renderReport(report: RunReport): string {
 
 function expectation({ expected, state }: RunReport): string {
   if (expected === null) return 'the source does not say how many there are';
-  return state === 'complete' ? `all of the source's ${count(expected)}` : `of the source's ${count(expected)}`;
+  return state === 'complete' ? 'all that were asked for' : `of the source's ${count(expected)}`;
 }

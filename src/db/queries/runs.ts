@@ -14,6 +14,8 @@ export interface NewRun {
   readonly dataset: string;
   readonly request: HarvestRequest;
   readonly entity: Entity;
+  /** Where the records come from, without secrets. */
+  readonly sourceUrl: string;
   readonly strategy: Strategy;
   readonly span: Span;
   readonly pageSize: number;
@@ -48,7 +50,9 @@ export async function resolveRun({ orm }: Database, reference: string): Promise<
   const found = await orm.select().from(runs).where(matches).orderBy(desc(runs.createdAt), desc(runs.id)).limit(2);
   const [run, another] = found;
   if (run === undefined) {
-    throw new UsageError(`There is no run "${reference}"; \`sheaf runs\` lists them.`, {
+    const message =
+      reference === 'latest' ? 'There is no run yet.' : `There is no run "${reference}"; \`sheaf runs\` lists them.`;
+    throw new UsageError(message, {
       code: 'unknown-run',
       facts: { asked: reference },
     });
@@ -248,7 +252,7 @@ export async function unpauseRun({ pool }: Database, run: string): Promise<boole
 }
 
 /**
- * Opens the next generation of a run that ended failed or partial, and its failed slices with it. False when it had not
+ * Opens the next generation of a run that ended failed or partial, and its failed slices with it, with all their attempts. False when it had not
  * ended like that, or was never sealed.
  */
 export async function reopenRun({ pool }: Database, run: string): Promise<boolean> {
@@ -262,7 +266,8 @@ export async function reopenRun({ pool }: Database, run: string): Promise<boolea
     );
     if (rowCount !== 1) return false;
     await client.query(
-      `update sheaf.slices set state = 'pending', failures = 0, updated_at = now() where run_id = $1 and state = 'failed'`,
+      `update sheaf.slices set state = 'pending', failures = 0, updated_at = now()
+       where run_id = $1 and state in ('failed', 'pending')`,
       [run],
     );
     return true;
