@@ -13,6 +13,7 @@ import { enqueueSlices } from '../producer/enqueue-slices.ts';
 import { planRun } from '../producer/plan-run.ts';
 import { reconcile } from '../workers/reconcile.ts';
 import { finaliseIfSettled } from '../workers/settle.ts';
+import { isSourceOf } from '../workers/work-context.ts';
 import type { SheafContext } from './context.ts';
 
 /** How often a run that is waited for is looked at. */
@@ -65,9 +66,9 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
     throw refuse(run, { code: 'cannot-resume', why: 'was cancelled; harvest the dataset again' });
   if (run.sealedAt === null)
     throw refuse(run, { code: 'cannot-resume', why: 'was never planned to its end; harvest the dataset again' });
-  const { baseUrl } = context.reach(run.request.dataset.source).source;
-  if (redact(baseUrl) !== run.sourceUrl) {
-    const why = `was planned from ${run.sourceUrl}, and the source is set to ${redact(baseUrl)} now`;
+  const { source } = context.reach(run.request.dataset.source);
+  if (!isSourceOf(source, run)) {
+    const why = `was planned from ${run.sourceUrl}, and the source is set to ${redact(source.baseUrl)} now`;
     throw refuse(run, { code: 'other-source', why });
   }
   await checkWritable(run.request.out);

@@ -23,7 +23,7 @@ import type { Source, SourceQuery } from '../sources/source.ts';
 import type { SheafEvents, Telemetry } from '../telemetry/events.ts';
 import { exportShape } from './export-shape.ts';
 import { verifyRun } from './verify-run.ts';
-import type { WorkContext } from './work-context.ts';
+import { isSourceOf, type WorkContext } from './work-context.ts';
 
 /** A run that is being finalised. */
 interface Finalising {
@@ -41,11 +41,13 @@ interface Finalising {
  * dies is followed by another, which starts over and finds the merge done, if it was. Returns what the queue shows.
  */
 export async function finaliseRun(context: WorkContext, job: { run: string; generation: number }): Promise<string> {
+  const planned = await getRun(context.database, job.run);
+  const { source } = context.reach(planned.request.dataset.source);
+  if (!isSourceOf(source, planned)) return 'left to a worker that is set to the same server'; // the reconciler adds a job again
   const claim = await claimFinalise(context.database, job, context.workerId);
   if (claim === undefined) return 'nothing to finalise';
   try {
     const run = await getRun(context.database, claim.run);
-    const { source } = context.reach(run.request.dataset.source);
     const query = { entity: run.entity, selection: run.request };
     return await carryThrough(context, { claim, run, source, query });
   } catch (error) {

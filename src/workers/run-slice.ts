@@ -4,10 +4,9 @@ import { type StagedPage, stagePage } from '../db/queries/staging.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
-import { redact } from '../domain/redact.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
 import type { Fetched, Page, PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
-import type { WorkContext } from './work-context.ts';
+import { isSourceOf, type WorkContext } from './work-context.ts';
 
 /** What is fixed while a slice is walked. */
 interface Walk {
@@ -58,8 +57,8 @@ function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
 async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSignal): Promise<Walk> {
   const run = await getRun(context.database, claim.run);
   const { source, fetch } = context.reach(run.request.dataset.source);
-  // A worker that is set to another server must not mix its records in: the slice waits for one that is set right.
-  if (redact(source.baseUrl) !== run.sourceUrl) throw new GateClosedError(run.sourceUrl, new Date(Date.now() + 10_000));
+  // The slice waits for a worker that is set to the right server.
+  if (!isSourceOf(source, run)) throw new GateClosedError(run.sourceUrl, new Date(Date.now() + 10_000));
   const pages = Math.ceil((run.expected ?? run.span.upto - run.span.after) / run.pageSize);
   const { strategy, pageSize } = run;
   const budget = pageBudget(pages, run.sliceCount ?? 1);

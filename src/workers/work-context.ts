@@ -1,4 +1,6 @@
 import type { Database } from '../db/database.ts';
+import type { RunRow } from '../db/schema.ts';
+import { redact } from '../domain/redact.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { Source, SourceFetch } from '../sources/source.ts';
 import type { Telemetry } from '../telemetry/events.ts';
@@ -11,4 +13,12 @@ export interface WorkContext {
   readonly reach: (source: string) => { readonly source: Source; readonly fetch: SourceFetch };
   /** This process in the ledger. */
   readonly workerId: number;
+}
+
+/**
+ * Whether this process reaches the server that a run was planned from. One that is set to another must leave the run
+ * alone: it would mix that server's records, or its counts, in.
+ */
+export function isSourceOf(source: Pick<Source, 'baseUrl'>, run: Pick<RunRow, 'sourceUrl'>): boolean {
+  return redact(source.baseUrl) === run.sourceUrl;
 }

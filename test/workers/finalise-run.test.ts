@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { launchRun, resumeRun } from '../../src/runtime/harvest.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
@@ -71,4 +72,27 @@ it('a source that is away when the run is verified leaves it partial, not failed
   expect(report.state).toBe('partial');
   expect(report.reason).toMatch(/could not be asked for its count again: .*503/);
   expect(report.inserted).toBe(250);
+});
+
+it('a worker that is set to another server leaves the run to one that is not', async () => {
+  const fleet = await setUp();
+  const { pool } = fleet.context.database;
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [] }));
+  // Planned elsewhere, as far as this worker can tell, from the moment on at which its last slice has settled.
+  await pool.query(`create function public.elsewhere() returns trigger language plpgsql as $$
+    begin
+      if old.state = 'fetching' and new.state = 'finalising' then new.source_url = 'http://elsewhere/'; end if;
+      return new;
+    end $$`);
+  await pool.query(
+    'create trigger elsewhere before update on sheaf.runs for each row execute function public.elsewhere()',
+  );
+  await fleet.startWorker();
+  const state = async () => (await pool.query('select state from sheaf.runs where id = $1', [run])).rows[0].state;
+  await expect.poll(state).toBe('finalising');
+  await sleep(1_000);
+  expect(await state()).toBe('finalising');
+  expect((await tableContent(fleet.context.database.url, 'oda/Afstemning')).size).toBe(0);
+  await pool.query('update sheaf.runs set source_url = $2 where id = $1', [run, fleet.twin.url]);
+  expect(await fleet.ended(run)).toMatchObject({ state: 'complete', inserted: 250 });
 });
