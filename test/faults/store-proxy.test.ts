@@ -198,9 +198,15 @@ describe.runIf(redisUrl !== null)('a lost answer of Redis', () => {
     const { proxy, key, direct, connect } = await redisBench(protocol);
     const client = connect();
     await client.ping();
+    await direct.hset(key, 'a', 1, 'b', 2);
     proxy.loseAnswers(1);
-    expect(await client.get(key)).toBeNull();
-    expect(await client.hgetall(key)).toEqual({});
+    // A refusal is passed on, also behind a reply of several values.
+    const replies = await client.pipeline().hgetall(key).get(`${key}:none`).lpush(key, 1).exec();
+    expect(replies?.slice(0, 2)).toEqual([
+      [null, { a: '1', b: '2' }],
+      [null, null],
+    ]);
+    expect(replies?.[2]?.[0]?.message).toContain('WRONGTYPE');
     await expect(client.set(key, 'x'.repeat(300_000))).rejects.toThrow();
     expect(await direct.strlen(key)).toBe(300_000);
     expect(proxy.counts.lost).toBe(1);
