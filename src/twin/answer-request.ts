@@ -27,6 +27,8 @@ export type Question = {
   readonly baseUrl: string;
   readonly data: TwinData;
   readonly behaviour: Behaviour;
+  /** For a page: stands as if so many rows had come before it, or gone when negative. */
+  readonly shiftedBy?: number;
 };
 
 /** Sets that stand in the metadata and have no route. */
@@ -93,7 +95,7 @@ function follow(
 function collection(question: Question, place: Place, parameters: readonly Parameter[]): Answer {
   const { data, behaviour, baseUrl } = question;
   const query = parseQuery(parameters);
-  const page = selectPage({ data, behaviour, query, ...place });
+  const page = selectPage({ data, behaviour, query, ...place, shiftedBy: question.shiftedBy ?? 0 });
   const render = rowRenderer({ data, baseUrl, cap: behaviour.cap }, place, query);
   const address = baseUrl + (splitOnce(question.target, '?')[0] ?? '');
   const end = { address, parameters, top: query.top, skip: query.skip, cap: behaviour.cap, hasMore: page.hasMore };

@@ -1,7 +1,25 @@
-import type { FaultRule } from './faults.ts';
+import type { FaultRule, RetryAfter } from './faults.ts';
 
-/** How long an answer waits, in milliseconds: always the same, or evenly spread between two bounds. */
-export type Latency = number | { readonly min: number; readonly max: number };
+/** How long an answer waits, in milliseconds: always the same, evenly spread between two bounds, or growing with the load. */
+export type Latency = number | { readonly min: number; readonly max: number } | LoadLatency;
+
+/** Spread between two bounds, and longer by `perExtraMs` for each request under way beyond `capacity`, the new one included. */
+export type LoadLatency = {
+  readonly min: number;
+  readonly max: number;
+  readonly capacity: number;
+  readonly perExtraMs: number;
+};
+
+/** So many requests, of all clients, within any stretch of time of this length; the rest is answered 429, at once. */
+export type RateLimit = {
+  readonly requests: number;
+  readonly perMs: number;
+  /** A refused request closes the server to all for this long from then on; without it, it leaves no trace. */
+  readonly penaltyMs?: number;
+  /** The header of a refusal; none unless given. */
+  readonly retryAfter?: RetryAfter;
+};
 
 /**
  * Where an `odata.nextLink` stands.
@@ -29,6 +47,8 @@ export type Behaviour = {
   /** Compresses bodies for clients that accept gzip. */
   readonly gzip: boolean;
   readonly latencyMs: Latency;
+  /** Null: none. */
+  readonly rateLimit: RateLimit | null;
   readonly faults: readonly FaultRule[];
   /** Seeds the latency, the shuffled order and the rates of the faults. */
   readonly seed: number;
@@ -45,6 +65,7 @@ export const defaultBehaviour: Behaviour = {
   errorBody: 'empty',
   gzip: false,
   latencyMs: 0,
+  rateLimit: null,
   faults: [],
   seed: 1,
 };

@@ -24,7 +24,15 @@ export type Fault =
   /** The last rows of the page (default 1) come twice. */
   | { readonly kind: 'duplicated-rows'; readonly rows?: number }
   /** The last rows of the page (default 1) are missing. */
-  | { readonly kind: 'missing-rows'; readonly rows?: number };
+  | { readonly kind: 'missing-rows'; readonly rows?: number }
+  /**
+   * The page as if so many rows had been inserted before it, or deleted when negative. Inserted: it begins with rows that
+   * the page before it ended with, as far as there are any; in a page that a key begins, they are rows in front of that key.
+   * Deleted: its first rows are missing, and it goes on beyond its end.
+   */
+  | { readonly kind: 'shifted-rows'; readonly rows: number }
+  /** The count in this answer, or the one that it is, is off by so many. */
+  | { readonly kind: 'wrong-count'; readonly by: number };
 
 /** What a rule may look at. Ordinals count from 1, over all requests and over those for the same set. */
 export type RequestFacts = {

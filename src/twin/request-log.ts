@@ -10,7 +10,7 @@ export type LoggedRequest = {
   readonly status: number;
   /** Rows sent. */
   readonly rows: number;
-  /** The kind of fault that struck, or null. */
+  /** The kind of fault that struck, `rate-limit` for a request that was one too many, or null. */
   readonly fault: string | null;
   /** Unix time in milliseconds. */
   readonly startedAt: number;

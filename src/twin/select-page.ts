@@ -18,6 +18,8 @@ export type Selection = {
   readonly query: Query;
   readonly behaviour: Behaviour;
   readonly subset?: readonly number[];
+  /** The page stands as if so many rows had come before it, or gone when negative. */
+  readonly shiftedBy?: number;
 };
 
 /** Rows in an order: the index of the row at each position, and the ascending field that leads, if one does. */
@@ -31,16 +33,26 @@ type Stretch = { readonly from: number; readonly to: number; readonly test: ((in
 
 /** Finds the rows a query asks for. Throws BadQuery; a filter that is not to be applied throws nothing. */
 export function selectPage(selection: Selection): Page {
-  const { query, behaviour } = selection;
+  const { query, behaviour, shiftedBy = 0 } = selection;
   const limit = Math.min(query.top ?? behaviour.cap, behaviour.cap);
   const ordering = orderRows(selection);
   const stretch = stretchOf(selection, ordering, effectiveFilter(selection));
-  if (stretch.test === null) return plainPage(ordering, stretch, { skip: query.skip, limit });
-  return testedPage(
-    ordering,
-    { ...stretch, test: stretch.test },
-    { skip: query.skip, limit, isCounted: query.wantsCount },
-  );
+  // What a shift moves over the beginning of the stretch stands in front of it, whatever the filter says.
+  const before = Math.max(0, Math.min(shiftedBy - query.skip, stretch.from, limit));
+  const inFront = Array.from({ length: before }, (_nothing, index) => ordering.at(stretch.from - before + index));
+  const page = pageOf(ordering, stretch, {
+    skip: Math.max(0, query.skip - shiftedBy),
+    limit: limit - before,
+    isCounted: query.wantsCount,
+  });
+  return before === 0 ? page : { ...page, indexes: [...inFront, ...page.indexes] };
+}
+
+type Window = { readonly skip: number; readonly limit: number; readonly isCounted: boolean };
+
+function pageOf(ordering: Ordering, stretch: Stretch, window: Window): Page {
+  if (stretch.test === null) return plainPage(ordering, stretch, window);
+  return testedPage(ordering, { ...stretch, test: stretch.test }, window);
 }
 
 /** Checks a filter as if it were applied. Throws BadQuery. */
@@ -151,7 +163,7 @@ function positionsOf(
   return leading.isDescending ? { from: length - to, to: length - from } : { from, to };
 }
 
-function plainPage(ordering: Ordering, stretch: Stretch, window: { skip: number; limit: number }): Page {
+function plainPage(ordering: Ordering, stretch: Stretch, window: Window): Page {
   const start = Math.min(stretch.to, stretch.from + window.skip);
   const end = Math.min(stretch.to, start + window.limit);
   const indexes: number[] = [];
@@ -159,11 +171,7 @@ function plainPage(ordering: Ordering, stretch: Stretch, window: { skip: number;
   return { indexes, total: stretch.to - stretch.from, hasMore: end < stretch.to };
 }
 
-function testedPage(
-  ordering: Ordering,
-  stretch: Stretch & { test: (index: number) => boolean },
-  window: { skip: number; limit: number; isCounted: boolean },
-): Page {
+function testedPage(ordering: Ordering, stretch: Stretch & { test: (index: number) => boolean }, window: Window): Page {
   const indexes: number[] = [];
   const end = window.skip + window.limit;
   let matches = 0;

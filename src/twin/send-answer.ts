@@ -27,6 +27,10 @@ export async function sendAnswer(
   const { fault } = options;
   if (fault === null) return sendWhole(response, answer, options);
   switch (fault.kind) {
+    // The answer was made that way.
+    case 'shifted-rows':
+    case 'wrong-count':
+      return sendWhole(response, answer, options);
     case 'status':
       return sendWhole(response, statusAnswer(answer, fault), options, retryHeaders(fault.retryAfter));
     case 'html-body':

@@ -4,7 +4,8 @@ import { type Answer, notFoundPage } from './answer.ts';
 import { answerRequest } from './answer-request.ts';
 import { type Behaviour, defaultBehaviour, type Latency } from './behaviour.ts';
 import { type ChangeableData, changeable } from './changeable-data.ts';
-import { chooseFault, createFaultMemory, type FaultMemory } from './faults.ts';
+import { chooseFault, createFaultMemory, type Fault, type FaultMemory } from './faults.ts';
+import { createRateWindow, type RateWindow } from './rate-window.ts';
 import { createRequestLog, type LoggedRequest, type RequestLog } from './request-log.ts';
 import { mixSeed, seededRandom } from './seeded.ts';
 import { pause, sendAnswer } from './send-answer.ts';
@@ -35,7 +36,7 @@ export type Twin = {
   readonly requests: readonly LoggedRequest[];
   readonly clearRequests: () => void;
   readonly behaviour: Behaviour;
-  /** Changes some switches, from the next request on. New `faults` start counting anew. */
+  /** Changes some switches, from the next request on. New `faults`, or a new `rateLimit`, start counting anew. */
   readonly setBehaviour: (change: Partial<Behaviour>) => void;
   /** Inserts a row, or replaces the one with its key; the dataset handed in stays as it was. Throws for an unknown set. */
   readonly put: (entity: string, row: InlineRow) => void;
@@ -54,7 +55,10 @@ type State = {
   readonly stopping: AbortController;
   behaviour: Behaviour;
   faultMemory: FaultMemory;
+  rateWindow: RateWindow;
   ordinal: number;
+  /** Requests that were let in and are not done with. */
+  underWay: number;
   readonly entityOrdinals: Map<string, number>;
 };
 
@@ -79,6 +83,7 @@ export async function startTwin(options: TwinOptions): Promise<Twin> {
     setBehaviour: (change) => {
       state.behaviour = { ...state.behaviour, ...change };
       if (change.faults !== undefined) state.faultMemory = createFaultMemory();
+      if (change.rateLimit !== undefined) state.rateWindow = createRateWindow();
     },
     put: state.data.put,
     remove: state.data.remove,
@@ -99,7 +104,9 @@ function createState(options: TwinOptions, origin: () => string): State {
     stopping: new AbortController(),
     behaviour: { ...defaultBehaviour, ...options.behaviour, ...latency },
     faultMemory: createFaultMemory(),
+    rateWindow: createRateWindow(),
     ordinal: 0,
+    underWay: 0,
     entityOrdinals: new Map(),
   };
 }
@@ -110,20 +117,51 @@ async function handle(state: State, request: IncomingMessage, response: ServerRe
   request.resume();
   const { behaviour } = state;
   const method = request.method ?? 'GET';
-  const path = decodeForLog(request.url ?? '/');
-  const ordinal = nextOrdinal(state);
-  await pause(latencyOf(behaviour, ordinal), state.stopping.signal);
+  const asked = { request, method, path: decodeForLog(request.url ?? '/'), ordinal: nextOrdinal(state) };
+  const isAdmitted = state.rateWindow.admits(behaviour.rateLimit, started);
+  state.underWay += isAdmitted ? 1 : 0;
+  try {
+    const { answer, fault } = isAdmitted ? await prepare(state, asked) : refuse(state, asked);
+    const isGzip = behaviour.gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+    const options = { fault, isGzip, isHead: method === 'HEAD', signal: state.stopping.signal };
+    const sent = await sendAnswer(response, answer, options);
+    const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
+    const name = isAdmitted ? (fault?.kind ?? null) : 'rate-limit';
+    state.log.add({ method, path: asked.path, entity: answer.entity, ...sent, fault: name, startedAt, durationMs });
+  } finally {
+    state.underWay -= isAdmitted ? 1 : 0;
+  }
+}
+
+type Asked = {
+  readonly request: IncomingMessage;
+  readonly method: string;
+  readonly path: string;
+  readonly ordinal: number;
+};
+type Prepared = { readonly answer: Answer; readonly fault: Fault | null };
+
+async function prepare(state: State, asked: Asked): Promise<Prepared> {
+  const { request, method, path, ordinal } = asked;
+  const { behaviour } = state;
+  await pause(latencyOf(behaviour, { ordinal, underWay: state.underWay }), state.stopping.signal);
   // The rows are read after the wait: a real server's answer, too, shows the data of its last moment.
-  const answer = answerOf(state, request, method);
+  const answer = answerOf(state, request);
   const { entity, firstKey, lastKey } = answer;
   const entityOrdinal = nextEntityOrdinal(state, entity);
   const facts = { ordinal, entityOrdinal, method, path, entity, firstKey, lastKey };
   const fault = chooseFault(behaviour.faults, facts, { seed: behaviour.seed, memory: state.faultMemory });
-  const isGzip = behaviour.gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  const options = { fault, isGzip, isHead: method === 'HEAD', signal: state.stopping.signal };
-  const sent = await sendAnswer(response, answer, options);
-  const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-  state.log.add({ method, path, entity, ...sent, fault: fault?.kind ?? null, startedAt, durationMs });
+  // These two are no matter of sending: the answer itself is another.
+  const isRemade = fault?.kind === 'shifted-rows' || fault?.kind === 'wrong-count';
+  return { answer: isRemade ? answerOf(state, request, fault) : answer, fault };
+}
+
+/** A refused request meets no fault, and waits for nothing. */
+function refuse(state: State, { request }: Asked): Prepared {
+  const answer = answerOf(state, request);
+  nextEntityOrdinal(state, answer.entity);
+  const retryAfter = state.behaviour.rateLimit?.retryAfter;
+  return { answer, fault: { kind: 'status', status: 429, ...(retryAfter === undefined ? {} : { retryAfter }) } };
 }
 
 /** A mistake of the twin's own must not look like a fault of the imitated server. */
@@ -136,7 +174,7 @@ function confess(response: ServerResponse, error: unknown): void {
   response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`The twin itself failed. ${text}`);
 }
 
-function answerOf(state: State, request: IncomingMessage, method: string): Answer {
+function answerOf(state: State, request: IncomingMessage, fault: Fault | null = null): Answer {
   const { prefix, origin } = state.options;
   const url = request.url ?? '/';
   const host = request.headers.host;
@@ -145,7 +183,15 @@ function answerOf(state: State, request: IncomingMessage, method: string): Answe
   const path = url === prefix.slice(0, -1) || url.startsWith(prefix.slice(0, -1) + '?') ? prefix : url;
   if (!path.startsWith(prefix)) return notFoundPage();
   const target = path.slice(prefix.length);
-  return answerRequest({ method, target, baseUrl, data: state.data.current(), behaviour: state.behaviour });
+  const countError = state.behaviour.countError + (fault?.kind === 'wrong-count' ? fault.by : 0);
+  return answerRequest({
+    method: request.method ?? 'GET',
+    target,
+    baseUrl,
+    data: state.data.current(),
+    behaviour: { ...state.behaviour, countError },
+    shiftedBy: fault?.kind === 'shifted-rows' ? fault.rows : 0,
+  });
 }
 
 function nextOrdinal(state: State): number {
@@ -159,10 +205,12 @@ function nextEntityOrdinal(state: State, entity: string | null): number {
   return ordinal;
 }
 
-function latencyOf(behaviour: Behaviour, ordinal: number): number {
+function latencyOf(behaviour: Behaviour, request: { ordinal: number; underWay: number }): number {
   const latency = behaviour.latencyMs;
   if (typeof latency === 'number') return latency;
-  return latency.min + (latency.max - latency.min) * seededRandom(mixSeed(behaviour.seed, 'latency', ordinal))();
+  const draw = seededRandom(mixSeed(behaviour.seed, 'latency', request.ordinal))();
+  const alone = latency.min + (latency.max - latency.min) * draw;
+  return 'capacity' in latency ? alone + Math.max(0, request.underWay - latency.capacity) * latency.perExtraMs : alone;
 }
 
 function decodeForLog(url: string): string {

@@ -103,6 +103,57 @@ describe('a fault', () => {
   });
 });
 
+describe('a shifted page', () => {
+  const shifted = (rows: number) => ({ faults: [{ fault: { kind: 'shifted-rows', rows } }] }) as const;
+
+  it('begins with rows of the page before when rows were inserted, and is as long as ever', async () => {
+    const { ids, page, twin } = await setup({ dataset, behaviour: shifted(2) });
+    expect(await ids('Stemmetype?$skip=100&$top=4')).toEqual([99, 100, 101, 102]);
+    expect(await ids('Stemmetype?$filter=id gt 100&$top=4')).toEqual([99, 100, 101, 102]);
+    expect(await ids('Stemmetype?$filter=id gt 100&$skip=1&$top=4')).toEqual([100, 101, 102, 103]);
+    expect(await ids('Stemmetype?$filter=id le 200&$orderby=id desc&$top=3')).toEqual([202, 201, 200]);
+    expect(await ids('Stemmetype?$skip=248')).toEqual([247, 248, 249, 250]);
+    expect((await page('Stemmetype?$skip=150'))['odata.nextLink']).toBe(`${twin.url}Stemmetype?$skip=250`);
+    expect(twin.requests[0]).toMatchObject({ status: 200, rows: 4, fault: 'shifted-rows' });
+  });
+
+  it('goes on beyond its end when rows were deleted, and not beyond its filter', async () => {
+    const { ids, page } = await setup({ dataset, behaviour: shifted(-2) });
+    expect(await ids('Stemmetype?$skip=100&$top=4')).toEqual([103, 104, 105, 106]);
+    expect(await ids('Stemmetype?$filter=id gt 100&$top=4')).toEqual([103, 104, 105, 106]);
+    expect(await ids('Stemmetype?$filter=id gt 100 and id le 104&$top=4')).toEqual([103, 104]);
+    expect(await ids("Stemmetype?$filter=id gt 100 and endswith(type,'9')&$top=2")).toEqual([129, 139]);
+    expect((await page('Stemmetype?$skip=148'))['odata.nextLink']).toBeUndefined();
+  });
+
+  it('has nothing in front of the first row', async () => {
+    const { ids } = await setup({ dataset, behaviour: shifted(2) });
+    expect(await ids('Stemmetype?$top=3')).toEqual([1, 2, 3]);
+    expect(await ids('Stemmetype?$skip=1&$top=3')).toEqual([1, 2, 3]);
+    expect(await ids("Stemmetype?$filter=endswith(type,'9')&$top=2")).toEqual([9, 19]);
+  });
+
+  it('stands once, where a rule says so, by the rows that it would have held', async () => {
+    const faults: FaultRule[] = [{ fault: { kind: 'shifted-rows', rows: -1 }, where: { key: 150 }, count: 1 }];
+    const { ids } = await setup({ dataset, behaviour: { faults } });
+    expect(await ids('Stemmetype?$filter=id gt 150&$top=1')).toEqual([151]);
+    expect(await ids('Stemmetype?$filter=id ge 150&$top=1')).toEqual([151]);
+    expect(await ids('Stemmetype?$filter=id ge 150&$top=1')).toEqual([150]);
+  });
+});
+
+describe('a wrong count', () => {
+  it('is off in the answers that it strikes, on top of what is always off', async () => {
+    const faults: FaultRule[] = [{ fault: { kind: 'wrong-count', by: -7 }, count: 2 }];
+    const { get, page, twin } = await setup({ dataset, behaviour: { faults, countError: 1 } });
+    const counted = await page('Stemmetype?$inlinecount=allpages&$top=2');
+    expect([counted['odata.count'], counted.value.length]).toEqual(['244', 2]);
+    expect(await (await get('Stemmetype/$count?$filter=id gt 100')).text()).toBe('144');
+    expect(await (await get('Stemmetype/$count')).text()).toBe('251');
+    expect(twin.requests.map(({ fault }) => fault)).toEqual(['wrong-count', 'wrong-count', null]);
+  });
+});
+
 describe('the place of a fault', () => {
   const status = { kind: 'status', status: 500 } as const;
 
