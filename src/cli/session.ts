@@ -54,6 +54,25 @@ export function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** How long a worker that has lost a store may take to let go of the other. */
+const LOST_MS = 5_000;
+
+/**
+ * Waits for `work` unless the worker is lost first: then this throws why, and the process ends with exit code 1 within
+ * seconds, whatever still waits for a store that is away.
+ */
+export async function orLost<T>(worker: { readonly lost: Promise<Error> }, work: Promise<T>): Promise<T> {
+  const lost = worker.lost.then((error) => {
+    const end = () => {
+      say(`sheaf: ${error.message}`);
+      process.exit(1);
+    };
+    setTimeout(end, LOST_MS).unref();
+    throw error;
+  });
+  return Promise.race([work, lost]);
+}
+
 /** Resolves when the signal is aborted, and keeps the process alive until then: nothing else need be going on. */
 export async function untilStopped(signal: AbortSignal): Promise<void> {
   const alive = setInterval(() => undefined, 60_000);

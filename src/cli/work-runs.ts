@@ -5,7 +5,7 @@ import { printJson, say } from './output.ts';
 import { createProgressView } from './render/progress.ts';
 import { renderReport } from './render/report.ts';
 import { noteTroubles } from './render/troubles.ts';
-import { stopSignal } from './session.ts';
+import { orLost, stopSignal } from './session.ts';
 
 export interface WorkRunsOptions {
   readonly concurrency: number;
@@ -34,7 +34,8 @@ export async function workRuns(
   // Where a log level is set, the log tells of troubles, as JSON.
   if (context.settings.SHEAF_LOG_LEVEL === undefined) noteTroubles(context, (text) => view.note(text));
   try {
-    await watchRuns(context, runs, { signal, onProgress: (progress) => view.show(progress) });
+    const watching = watchRuns(context, runs, { signal, onProgress: (progress) => view.show(progress) });
+    await orLost(worker, watching);
   } finally {
     view.end();
     await worker.stop();

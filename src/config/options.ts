@@ -16,13 +16,12 @@ function option<T>(option: Option<T>): Option<T> {
   return option;
 }
 
-const wholeNumber = (from: number, to: number, fallback: number) =>
+const wholeNumber = (from: number, to: number) =>
   z.coerce
     .number(`a whole number from ${from} to ${to}`)
     .int(`a whole number from ${from} to ${to}`)
     .min(from, `a whole number from ${from} to ${to}`)
-    .max(to, `a whole number from ${from} to ${to}`)
-    .default(fallback);
+    .max(to, `a whole number from ${from} to ${to}`);
 
 const postgresUrl = z.url({
   protocol: /^postgres(ql)?$/,
@@ -59,7 +58,7 @@ export const options = {
   SHEAF_CONCURRENCY: option({
     summary: 'How many slices a process works at once.',
     fallback: '8',
-    schema: wholeNumber(1, 256, 8),
+    schema: wholeNumber(1, 256).default(8),
   }),
   SHEAF_ODA_URL: option({
     summary: "The Danish Parliament's open data API, or something that answers like it.",
@@ -75,6 +74,11 @@ export const options = {
       .max(10_000, 'a number from 0 to 10000')
       .optional(),
   }),
+  SHEAF_ODA_CONCURRENCY: option({
+    summary: 'Requests to the source oda under way at once, all workers together; 0 for no limit.',
+    fallback: '8; no limit for a server on this machine',
+    schema: wholeNumber(0, 10_000).optional(),
+  }),
   SHEAF_USER_AGENT: option({
     summary: 'How Sheaf names itself to sources. Add an address at which you can be reached.',
     fallback: 'sheaf/<version>',
@@ -86,28 +90,39 @@ export const options = {
   SHEAF_CONNECT_TIMEOUT_MS: option({
     summary: 'How long connecting to a source may take, in milliseconds.',
     fallback: '10000',
-    schema: wholeNumber(100, 600_000, 10_000),
+    schema: wholeNumber(100, 600_000).default(10_000),
   }),
   SHEAF_HEADERS_TIMEOUT_MS: option({
     summary: 'How long a source may think before it answers, in milliseconds.',
     fallback: '30000',
-    schema: wholeNumber(100, 600_000, 30_000),
+    schema: wholeNumber(100, 600_000).default(30_000),
   }),
   SHEAF_BODY_TIMEOUT_MS: option({
     summary: 'How long the body of one answer may take, in milliseconds.',
     fallback: '60000',
-    schema: wholeNumber(100, 3_600_000, 60_000),
+    schema: wholeNumber(100, 3_600_000).default(60_000),
   }),
   SHEAF_MAX_BODY_MB: option({
     summary: 'The largest answer that is read, in megabytes; a larger one fails its slice.',
     fallback: '64',
-    schema: wholeNumber(1, 512, 64),
+    schema: wholeNumber(1, 512).default(64),
   }),
   SHEAF_HEAP_MB: option({
     summary:
       'The JavaScript heap of a process at most, in megabytes; raise it for very large pages. Not read from .env.',
     fallback: '1024',
-    schema: wholeNumber(128, 65_536, 1_024),
+    schema: wholeNumber(128, 65_536).default(1_024),
+  }),
+  SHEAF_STORE_TIMEOUT_MS: option({
+    summary:
+      'How long a worker goes on without its database or its queue, in milliseconds. Then it ends with exit code 1, for its supervisor to start it anew; what it held is taken over.',
+    fallback: '120000',
+    schema: wholeNumber(1_000, 86_400_000).default(120_000),
+  }),
+  SHEAF_STALL_MINUTES: option({
+    summary: 'After how many minutes without a page a run is reported as being without progress.',
+    fallback: '5',
+    schema: wholeNumber(1, 10_080).default(5),
   }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',

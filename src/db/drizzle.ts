@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url);
 
 export const { and, asc, desc, eq, inArray, isNull, like, or, sql } =
   require('drizzle-orm') as typeof import('drizzle-orm');
-export const { bigint, boolean, integer, jsonb, pgSchema, primaryKey, text, timestamp } =
+export const { bigint, boolean, integer, jsonb, pgSchema, primaryKey, real, text, timestamp } =
   require('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core');
 export const { drizzle } = require('drizzle-orm/node-postgres') as typeof import('drizzle-orm/node-postgres');
 export const { migrate } =

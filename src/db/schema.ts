@@ -6,7 +6,7 @@ import type { MergeCounts, Proof } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
 import type { SliceState } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
-import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, sql, text, timestamp } from './drizzle.ts';
+import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, real, sql, text, timestamp } from './drizzle.ts';
 
 /**
  * The control plane's tables as drizzle sees them. The truth is `migrations/`, where the comments are, too; a test
@@ -42,6 +42,7 @@ export const workers = sheaf.table('workers', {
   startedAt: moment('started_at').notNull().defaultNow(),
   heartbeatAt: moment('heartbeat_at').notNull().defaultNow(),
   stoppedAt: moment('stopped_at'),
+  wellAt: moment('well_at'),
 });
 
 export const runs = sheaf.table('runs', {
@@ -68,6 +69,7 @@ export const runs = sheaf.table('runs', {
   merge: jsonb('merge').$type<MergeCounts>(),
   proof: jsonb('proof').$type<Proof>(),
   finishedAt: moment('finished_at'),
+  stalledAt: moment('stalled_at'),
 });
 
 export const slices = sheaf.table(
@@ -89,6 +91,9 @@ export const slices = sheaf.table(
     bytes: bigint('bytes', { mode: 'number' }).notNull().default(0),
     error: jsonb('error').$type<StoredError>(),
     updatedAt: moment('updated_at').notNull().default(sql`now()`),
+    deaths: integer('deaths').notNull().default(0),
+    dueAt: moment('due_at').notNull().default(sql`now()`),
+    stagedAt: moment('staged_at'),
   },
   (table) => [primaryKey({ columns: [table.runId, table.number] })],
 );
@@ -102,6 +107,10 @@ export const gates = sheaf.table('gates', {
   probeUntil: moment('probe_until'),
   error: jsonb('error').$type<StoredError>(),
   updatedAt: moment('updated_at').notNull().defaultNow(),
+  learntLimit: real('learnt_limit'),
+  learntKept: real('learnt_kept'),
+  learntGuess: boolean('learnt_guess'),
+  learntAt: moment('learnt_at'),
 });
 
 export const rejects = sheaf.table('rejects', {
@@ -133,5 +142,4 @@ export const exportFiles = sheaf.table(
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;
-export type GateRow = typeof gates.$inferSelect;
 export type WorkerRow = typeof workers.$inferSelect;

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { RunState } from '../domain/run.ts';
 import type { Database } from './database.ts';
-import { beat, holdWorkerLock } from './queries/workers.ts';
+import { announceFleet, beat, holdWorkerLock } from './queries/workers.ts';
 
 /** A worker's sign of life: a connection of its own that holds its lock, and a heartbeat beside it. */
 export interface WorkerSession {
@@ -10,10 +10,12 @@ export interface WorkerSession {
   close(): Promise<void>;
 }
 
-/** What the database tells at once (see the migrations 0002 and 0003). */
+/** What the database tells at once (see the migrations 0002 and 0003, and `announceFleet`). */
 export interface SessionListener {
   onRunState(change: { readonly run: string; readonly state: RunState }): void;
   onGate(source: string): void;
+  /** A worker has joined the fleet or left it. */
+  onFleet(): void;
 }
 
 /**
@@ -40,12 +42,14 @@ export async function openWorkerSession(
     client.on('end', forget);
     client.on('notification', ({ channel, payload = '' }) => {
       if (channel === 'sheaf_gate') listener?.onGate(payload);
+      else if (channel === 'sheaf_fleet') listener?.onFleet();
       else listener?.onRunState(JSON.parse(payload) as Parameters<SessionListener['onRunState']>[0]);
     });
     await client.connect();
-    await client.query('listen sheaf_run_state; listen sheaf_gate');
-    if (await holdWorkerLock(client, workerId)) holder = client;
-    else await client.end(); // the next beat tries again
+    await client.query('listen sheaf_run_state; listen sheaf_gate; listen sheaf_fleet');
+    if (!(await holdWorkerLock(client, workerId))) return client.end(); // the next beat tries again
+    holder = client;
+    await announceFleet(database);
   };
 
   await hold();

@@ -60,10 +60,17 @@ export function toStoredError(error: unknown): StoredError {
 
 /** The gate of a source is closed for a while: not a failure. The work waits without using an attempt. */
 export class GateClosedError extends SheafError {
-  readonly until: Date;
+  /** How long it will stay closed, as far as is known. */
+  readonly waitMs: number;
 
-  constructor(source: string, until: Date) {
-    super(`${source} asked to be left alone until ${until.toISOString()}`, { code: 'gate-closed', facts: { source } });
-    this.until = until;
+  constructor(source: string, waitMs: number) {
+    const seconds = Math.ceil(waitMs / 1_000);
+    super(`${source} is left alone for another ${seconds} seconds`, { code: 'gate-closed', facts: { source, waitMs } });
+    this.waitMs = waitMs;
   }
+}
+
+/** A source that throttles (429) is well: it asks for fewer requests, and the one that it refused has not failed. */
+export function isThrottled(error: unknown): error is TransientError {
+  return error instanceof TransientError && error.code === 'http-429';
 }

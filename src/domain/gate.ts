@@ -6,19 +6,27 @@
  */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-/** What lets a request to a source through. `src/gate` implements it; whoever sends requests only uses it. */
+/**
+ * What lets a request to a source through. `src/gate` implements it; whoever sends requests only uses it. Times are
+ * durations and not dates: clocks of several machines disagree, and jump.
+ */
 export interface Gate {
   /**
    * Resolves when the next request may be sent. Rejects with the signal's reason when that is aborted first, and with
    * a GateClosedError at once when the gate will stay closed for longer than a request should wait.
    */
-  admit(signal?: AbortSignal): Promise<void>;
+  admit(signal?: AbortSignal): Promise<Passage>;
+  /** The source asked to be left alone for so many milliseconds. */
+  closeFor(ms: number): Promise<void>;
+  /** For how many more milliseconds no request passes; 0 when they do. */
+  closedForMs(): number;
+}
+
+/** One request that was let through. */
+export interface Passage {
   /**
-   * Tells what became of a request that was admitted: null for an answer that was taken, else what went wrong.
+   * Tells what became of the request; to be called exactly once. Null for an answer that was taken, else what went
+   * wrong; an error that is none of the source's, such as an abort of ours, says nothing about it.
    */
   settle(error: unknown): Promise<void>;
-  /** The source asked to be left alone until then. */
-  closeUntil(time: Date): Promise<void>;
-  /** Until when no request passes; null when they do. */
-  closedUntil(): Date | null;
 }

@@ -7,8 +7,8 @@ import type { StoredError } from './errors.ts';
 export type SliceOutcome =
   /** Every page of the slice is staged. */
   | { readonly kind: 'staged' }
-  /** The gate is closed: to be worked again after `until`, at no cost of an attempt. */
-  | { readonly kind: 'postponed'; readonly until: Date }
+  /** The gate is closed: to be worked again after so long, at no cost of an attempt. */
+  | { readonly kind: 'postponed'; readonly waitMs: number }
   /** This worker is stopping, or the run no longer fetches: back to pending, at no cost of an attempt. */
   | { readonly kind: 'handed-back' }
   /** The attempt failed; the retry policy decides whether there is another. */

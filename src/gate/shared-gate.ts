@@ -1,16 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
-import { closeGate, readGate, recordFailure, recordSuccess, takeProbe } from '../db/queries/gates.ts';
-import type { GateRow } from '../db/schema.ts';
-import { GateClosedError, PermanentError, TransientError, toStoredError } from '../domain/errors.ts';
-import type { Gate } from '../domain/gate.ts';
+import {
+  closeGate,
+  type GateState,
+  OPEN_GATE,
+  readGate,
+  recordFailure,
+  recordSuccess,
+  saveLearntLimit,
+  takeProbe,
+} from '../db/queries/gates.ts';
+import { GateClosedError, isThrottled, PermanentError, TransientError, toStoredError } from '../domain/errors.ts';
+import type { Gate, Passage } from '../domain/gate.ts';
 import type { Telemetry } from '../telemetry/events.ts';
-
-/** What of the row decides whether requests pass. */
-type GateMirror = Pick<GateRow, 'breaker' | 'failures' | 'closedUntil'>;
-
-/** As long as nothing has gone wrong, a source has no row. */
-const OPEN_WIDE: GateMirror = { breaker: 'closed', failures: 0, closedUntil: null };
+import type { PaceGate } from './pace-gate.ts';
 
 /** How often a request that waits looks whether the breaker has moved; a notification is quicker. */
 const LOOK_MS = 500;
@@ -24,7 +27,7 @@ export interface SharedGateOptions {
   readonly source: string;
   readonly database: Database;
   /** Paces this process's requests; the shared gate stands before it. */
-  readonly pace: Gate;
+  readonly pace: PaceGate;
   readonly telemetry: Telemetry;
   /** Asks the source something that it always answers when it is well. Null when it did, else what went wrong. */
   readonly probe: () => Promise<unknown>;
@@ -33,12 +36,14 @@ export interface SharedGateOptions {
 }
 
 /**
- * The gate of a source as the whole fleet shares it: its breaker and its `Retry-After` live in one row of the database,
- * mirrored here. While requests succeed, nothing is read or written; a failure costs one statement.
+ * The gate of a source as the whole fleet shares it: its breaker, its `Retry-After` and what it was found to bear live
+ * in one row of the database, mirrored here. While requests succeed, nothing is read or written; a failure costs one
+ * statement.
  */
 export function createSharedGate(options: SharedGateOptions): SharedGate {
   const { source, database, pace, telemetry, probe, maxWaitMs = 60_000 } = options;
-  let row: GateMirror = OPEN_WIDE;
+  let state: GateState = OPEN_GATE;
+  let readAt = 0;
 
   /** A database that is away must not fail requests: until it is back, the gate stays as it was seen last. */
   const orTell = async <T>(work: Promise<T>, otherwise: T): Promise<T> =>
@@ -48,22 +53,27 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
     });
 
   const refresh = async (): Promise<void> => {
-    const before = row.breaker;
-    row = (await orTell<GateMirror | undefined>(readGate(database, source), row)) ?? OPEN_WIDE;
-    if (row.closedUntil !== null) await pace.closeUntil(row.closedUntil);
-    if (row.breaker !== before) telemetry.emit('gate.breaker', { source, breaker: row.breaker });
+    const before = state;
+    const read = await orTell(readGate(database, source), null);
+    if (read === null) return;
+    state = read;
+    readAt = performance.now();
+    if (state.closedForMs > 0) await pace.closeFor(state.closedForMs);
+    if (state.learnt !== null) pace.adopt({ ...state.learnt, learntAt: readAt - state.learnt.ageMs });
+    if (state.breaker !== before.breaker) telemetry.emit('gate.breaker', { source, breaker: state.breaker });
   };
 
   /** When the next request may pass as far as the breaker goes; a half-open one is looked at again soon. */
-  const closedUntil = (): Date | null => {
-    if (row.breaker === 'half-open') return new Date(Date.now() + LOOK_MS);
-    if (row.breaker === 'open') return row.closedUntil ?? new Date();
-    return pace.closedUntil();
+  const closedForMs = (): number => {
+    if (state.breaker === 'closed') return pace.closedForMs();
+    if (state.breaker === 'half-open') return LOOK_MS;
+    return Math.max(1, readAt + state.closedForMs - performance.now());
   };
 
+  /** The breaker's part in what became of a request. */
   const settle = async (error: unknown): Promise<void> => {
     if (error === null || error instanceof PermanentError || isThrottled(error)) {
-      if (row.breaker === 'closed' && row.failures === 0) return;
+      if (state.breaker === 'closed' && state.failures === 0) return;
       await orTell(recordSuccess(database, source), undefined);
     } else if (error instanceof TransientError) {
       await orTell(recordFailure(database, source, toStoredError(error)), undefined);
@@ -75,33 +85,45 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
 
   /** Waits until the breaker is closed; probes when it is this process's turn to. */
   const passBreaker = async (signal?: AbortSignal): Promise<void> => {
-    const givesUpAt = Date.now() + maxWaitMs;
-    while (row.breaker !== 'closed') {
+    const givesUpAt = performance.now() + maxWaitMs;
+    while (state.breaker !== 'closed') {
       signal?.throwIfAborted();
-      const until = closedUntil() ?? new Date();
-      if (until.getTime() > givesUpAt || Date.now() > givesUpAt) throw new GateClosedError(source, until);
+      const waitMs = closedForMs();
+      if (performance.now() + waitMs > givesUpAt) throw new GateClosedError(source, waitMs);
       if (await orTell(takeProbe(database, source), false)) await settle(await probe());
       else await sleep(LOOK_MS, undefined, signal === undefined ? {} : { signal });
       await refresh();
     }
   };
 
+  /** A request waits its turn in the pace; should the breaker have opened meanwhile, it waits for that, too. */
+  const admit = async (signal?: AbortSignal): Promise<Passage> => {
+    for (;;) {
+      await passBreaker(signal);
+      const passage = await pace.admit(signal);
+      if (state.breaker === 'closed') {
+        return {
+          settle: async (error) => {
+            const before = pace.learnt();
+            await passage.settle(error);
+            const learnt = pace.learnt();
+            if (learnt !== null && learnt !== before)
+              await orTell(saveLearntLimit(database, source, learnt), undefined);
+            await settle(error);
+          },
+        };
+      }
+      await passage.settle(new Error('not sent: the breaker has opened'));
+    }
+  };
+
   return {
     refresh,
-    closedUntil,
-    admit: async (signal) => {
-      if (row.breaker !== 'closed') await passBreaker(signal);
-      await pace.admit(signal);
-    },
-    settle,
-    closeUntil: async (time) => {
-      await pace.closeUntil(time);
-      await orTell(closeGate(database, source, time), undefined);
+    closedForMs,
+    admit,
+    closeFor: async (ms) => {
+      await pace.closeFor(ms);
+      await orTell(closeGate(database, source, ms), undefined);
     },
   };
-}
-
-/** A source that throttles is well: it is for the pace to heed that, not for the breaker. */
-function isThrottled(error: unknown): boolean {
-  return error instanceof TransientError && error.code === 'http-429';
 }

@@ -40,8 +40,22 @@ export interface WorkOptions {
 export interface QueueWorker {
   /** Resolves when the worker takes jobs. */
   ready(): Promise<void>;
+  /** How it is doing, for whoever watches that it does not stop in silence. */
+  vitals(): QueueVitals;
+  /**
+   * Takes jobs through connections of its own anew. For a loop that has come to a standstill: jobs under way go on.
+   */
+  restart(): void;
   /** Takes no further job, and resolves when those under way have ended. */
   close(): Promise<void>;
+}
+
+export interface QueueVitals {
+  /** Jobs under way, and how many may be. */
+  readonly running: number;
+  readonly concurrency: number;
+  /** When the last job was taken, by `performance.now()`; when the worker was started before that. */
+  readonly takenAt: number;
 }
 
 export interface QueuesOptions {
@@ -80,14 +94,26 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
     },
     work: (name, process, options) => {
       const running = new Set<Promise<string>>();
+      let takenAt = performance.now();
       const handle = async (job: Job): Promise<string> => {
+        takenAt = performance.now();
         const work = process(readPayload(name, job.data));
         running.add(work);
         return work.finally(() => running.delete(work));
       };
-      const worker = engine.createWorker(name, handle, { prefix, concurrency: options.concurrency, ...workerOptions });
-      worker.on('error', tell);
+      const create = () => {
+        const created = engine.createWorker(name, handle, { prefix, ...options, ...workerOptions });
+        created.on('error', tell);
+        return created;
+      };
+      let worker = create();
       return {
+        vitals: () => ({ running: running.size, concurrency: options.concurrency, takenAt }),
+        restart: () => {
+          worker.close().catch(tell);
+          worker = create();
+          takenAt = performance.now();
+        },
         ready: async () => void (await worker.waitUntilReady()),
         close: async () => {
           const closed = worker.close();

@@ -72,7 +72,7 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
     throw refuse(run, { code: 'other-source', why });
   }
   await checkWritable(run.request.out);
-  await reconcile(context);
+  await reconcile(context, { stallMinutes: context.settings.SHEAF_STALL_MINUTES });
   await createStaging(database, run.id); // dropped when it was long ago; what is missing is then fetched again
   if (hasEnded(run.state) && (await reopenRun(database, run.id))) {
     telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });

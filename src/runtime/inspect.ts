@@ -1,9 +1,10 @@
-import { readGate } from '../db/queries/gates.ts';
+import { hostname } from 'node:os';
+import { type GateState, readGate } from '../db/queries/gates.ts';
 import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { listSlices } from '../db/queries/slices.ts';
-import { listLiveWorkers } from '../db/queries/workers.ts';
+import { listLiveWorkers, wellWorkersOn } from '../db/queries/workers.ts';
 import type { RunRow } from '../db/schema.ts';
-import type { BreakerState } from '../domain/gate.ts';
+import { OperatorError } from '../domain/errors.ts';
 import type { RunReport } from '../domain/report.ts';
 import { checkRunReference } from '../domain/run.ts';
 import type { SheafContext } from './context.ts';
@@ -29,6 +30,16 @@ export function openRuns({ database }: Pick<SheafContext, 'database'>): Promise<
   return runsInState(database, ['fetching', 'finalising']);
 }
 
+/** The workers on this machine that are alive and take work. Throws an OperatorError when there is none. */
+export async function wellWorkersHere({ database }: SheafContext): Promise<readonly { id: number; pid: number }[]> {
+  const well = await wellWorkersOn(database, hostname());
+  if (well.length > 0) return well;
+  throw new OperatorError(`No worker on ${hostname()} has shown within a minute that it is alive and takes work.`, {
+    code: 'no-well-worker',
+    facts: { host: hostname() },
+  });
+}
+
 /** What `sheaf status` shows of a run beyond its report. */
 export interface RunDetails {
   readonly report: RunReport;
@@ -42,7 +53,9 @@ export interface RunDetails {
     readonly slices: number;
   }[];
   /** The gate of the run's source, as the fleet shares it. */
-  readonly gate: { readonly breaker: BreakerState; readonly closedUntil: Date | null; readonly reason: string | null };
+  readonly gate: GateState;
+  /** When the run last staged a page; null when it has not yet. */
+  readonly lastPageAt: Date | null;
 }
 
 export async function inspectRun({ database }: SheafContext, run: RunRow): Promise<RunDetails> {
@@ -58,11 +71,8 @@ export async function inspectRun({ database }: SheafContext, run: RunRow): Promi
     slices: rows.filter((row) => row.workerId === id).length,
   }));
   const slices = { pending: count('pending'), working: count('working'), done: count('done'), failed: count('failed') };
-  const row = await readGate(database, run.request.dataset.source);
-  const gate = {
-    breaker: row?.breaker ?? 'closed',
-    closedUntil: row?.closedUntil ?? null,
-    reason: row?.error?.message ?? null,
-  };
-  return { report: await reportRun(database, run.id), run, slices, failures, workers, gate };
+  const gate = await readGate(database, run.request.dataset.source);
+  const stagedAt = rows.flatMap((row) => row.stagedAt?.getTime() ?? []);
+  const lastPageAt = stagedAt.length === 0 ? null : new Date(Math.max(...stagedAt));
+  return { report: await reportRun(database, run.id), run, slices, failures, workers, gate, lastPageAt };
 }

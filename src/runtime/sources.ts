@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { countLiveWorkers } from '../db/queries/workers.ts';
 import { toStoredError } from '../domain/errors.ts';
 import { requestRetryPolicy } from '../domain/retry-policy.ts';
-import { createRateGate } from '../gate/rate-gate.ts';
+import { createPaceGate } from '../gate/pace-gate.ts';
 import { createSharedGate } from '../gate/shared-gate.ts';
 import type { ReachableSource } from '../producer/plan-run.ts';
 import { createHttpClient } from '../sources/http-client.ts';
@@ -15,6 +15,8 @@ import { VERSION } from './version.ts';
 
 /** What a public API is asked at most, all workers together, unless it is told otherwise: polite clients send this. */
 const POLITE_RATE = 5;
+/** Requests that a public API has under way for us at most, all workers together. */
+const POLITE_CONCURRENCY = 8;
 
 export interface Sources {
   readonly registry: Registry;
@@ -43,7 +45,7 @@ export interface SourcesOptions {
 export function createSources({ settings, telemetry, database, rate, connections }: SourcesOptions): Sources {
   const oda = createOdaSource({ baseUrl: settings.SHEAF_ODA_URL });
   const registry = createRegistry([oda]);
-  const rates = new Map([[oda.name, effectiveRate(rate ?? settings.SHEAF_ODA_RATE, oda.baseUrl)]]);
+  const rates = new Map([[oda.name, limitFor(oda.baseUrl, rate ?? settings.SHEAF_ODA_RATE, POLITE_RATE)]]);
   const reached = new Map<string, ReturnType<typeof open>>();
   let liveWorkers = 1;
 
@@ -58,9 +60,11 @@ export function createSources({ settings, telemetry, database, rate, connections
       bodyTimeoutMs: settings.SHEAF_BODY_TIMEOUT_MS,
       maxBodyBytes: settings.SHEAF_MAX_BODY_MB * 1_000_000,
     });
-    const pace = createRateGate({
+    const pace = createPaceGate({
       source: name,
       requestsPerSecond: rates.get(name) ?? null,
+      concurrency: limitFor(source.baseUrl, settings.SHEAF_ODA_CONCURRENCY, POLITE_CONCURRENCY),
+      connections,
       share: () => 1 / liveWorkers,
       telemetry,
     });
@@ -93,12 +97,15 @@ export function createSources({ settings, telemetry, database, rate, connections
   };
 }
 
-/** A server on this machine is the user's own, most often the twin: it is not held back unless asked for. */
-export function effectiveRate(asked: number | undefined, baseUrl: string): number | null {
+/**
+ * A limit as it was asked for, where 0 means none, or else the polite one. A server on this machine is the user's own,
+ * most often the twin: nothing is held back from it unless asked for.
+ */
+export function limitFor(baseUrl: string, asked: number | undefined, polite: number): number | null {
   if (asked !== undefined) return asked === 0 ? null : asked;
   const { hostname } = new URL(baseUrl);
   const isLocal = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  return isLocal ? null : POLITE_RATE;
+  return isLocal ? null : polite;
 }
 
 function forward(telemetry: Telemetry, event: FetchEvent): void {

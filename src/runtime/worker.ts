@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { releaseForgottenFinalisations } from '../db/queries/runs.ts';
 import { releaseForgottenSlices } from '../db/queries/slices.ts';
-import { registerWorker, retireWorker } from '../db/queries/workers.ts';
+import { noteWell, registerWorker, retireWorker } from '../db/queries/workers.ts';
 import { openWorkerSession } from '../db/worker-session.ts';
-import { toStoredError } from '../domain/errors.ts';
+import { type OperatorError, toStoredError } from '../domain/errors.ts';
 import { startFinaliseWorker } from '../workers/finalise-worker.ts';
 import { reconcile } from '../workers/reconcile.ts';
 import { startSliceWorker } from '../workers/slice-worker.ts';
@@ -11,6 +11,7 @@ import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
 import { VERSION } from './version.ts';
+import { startWatchdog } from './watchdog.ts';
 
 const BEAT_MS = 5_000;
 const REPAIR_MS = 5_000;
@@ -18,6 +19,8 @@ const REPAIR_MS = 5_000;
 /** A process's part in the fleet. */
 export interface Worker {
   readonly id: number;
+  /** Resolves when this process is of no use any more, because a store stays away; never, while it is. */
+  readonly lost: Promise<OperatorError>;
   /** Hands back what is under way and retires. Costs no attempt; safe twice. */
   stop(): Promise<void>;
 }
@@ -27,7 +30,7 @@ export interface Worker {
  * shares the duty of reconciling.
  */
 export async function startWorker(context: SheafContext, concurrency: number): Promise<Worker> {
-  const { database, queues, telemetry, sources, reach } = context;
+  const { database, queues, telemetry, sources, reach, settings } = context;
   const closing = new Closing();
   try {
     const id = await registerWorker(database, {
@@ -46,11 +49,14 @@ export async function startWorker(context: SheafContext, concurrency: number): P
         if (state !== 'fetching') stopRun(run);
       },
       onGate: (source) => void sources.refreshGates(source).catch(onError),
+      onFleet: () => void sources.refreshShare().catch(onError),
     });
     closing.add(() => session.close());
 
+    let beaten: () => void = () => undefined;
     const beat = async () => {
       await session.beat();
+      beaten();
       await sources.refreshShare();
       await sources.refreshGates();
     };
@@ -64,7 +70,21 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     const slices = startSliceWorker(work, concurrency);
     closing.add(() => slices.stop());
     stopRun = slices.stopRun;
-    await Promise.all([slices.ready(), finaliser.ready()]);
+    await Promise.all([slices.queue.ready(), finaliser.queue.ready()]);
+    const watchdog = startWatchdog({
+      queues,
+      workers: new Map([
+        ['sheaf-slices', slices.queue],
+        ['sheaf-finalise', finaliser.queue],
+      ]),
+      patienceMs: settings.SHEAF_STORE_TIMEOUT_MS,
+      onWell: () => noteWell(database, id),
+      onDeaf: (queue) => telemetry.emit('worker.deaf', { worker: id, queue }),
+      onError,
+    });
+    closing.add(() => watchdog.stop());
+    beaten = watchdog.beaten;
+    watchdog.lost.then((error) => telemetry.emit('worker.lost', { worker: id, error: toStoredError(error) }));
 
     const repair = async () => {
       const forgotten = await releaseForgottenSlices(database, id, slices.isHeld);
@@ -73,14 +93,14 @@ export async function startWorker(context: SheafContext, concurrency: number): P
         forgotten.map((claim) => ({ ...claim, round: Date.now() })),
       );
       await releaseForgottenFinalisations(database, id, finaliser.isHeld);
-      await reconcile(work);
+      await reconcile(work, { stallMinutes: settings.SHEAF_STALL_MINUTES });
     };
     const repairing = every(REPAIR_MS, repair, onError);
     closing.add(() => repairing.stop());
 
     telemetry.emit('worker.started', { worker: id, concurrency });
     closing.add(() => telemetry.emit('worker.stopped', { worker: id }));
-    return { id, stop: () => closing.close() };
+    return { id, lost: watchdog.lost, stop: () => closing.close() };
   } catch (error) {
     await closing.close().catch(() => undefined);
     throw error;

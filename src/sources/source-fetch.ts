@@ -1,6 +1,6 @@
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import { classifyFailure, classifyResponse } from '../domain/classify.ts';
-import { GateClosedError, SheafError, TransientError } from '../domain/errors.ts';
+import { GateClosedError, isThrottled, SheafError, TransientError } from '../domain/errors.ts';
 import type { Gate } from '../domain/gate.ts';
 import { decideRetry, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
@@ -67,6 +67,8 @@ export interface SourceFetchOptions {
 }
 
 const DEFAULT_MAX_WAIT_MS = 60_000;
+/** How long work whose requests were throttled again and again is put aside at least. */
+const THROTTLED_MS = 2_000;
 
 /**
  * Builds the `SourceFetch` of one source: gate, request, classify, read, and again while trying again can help.
@@ -105,21 +107,20 @@ type Outcome<T> = Omit<Fetched<T>, 'requests'> | { readonly error: unknown };
 
 /** One request. What the source did wrong comes back as a value; an abort, or a closed gate, is thrown. */
 async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Outcome<T>> {
-  await options.gate.admit(ask.signal);
+  const passage = await options.gate.admit(ask.signal);
   const startedMs = performance.now();
   let response: HttpResponse | undefined;
   let failure: unknown = null;
   try {
     response = await options.client.get(ask.path, { accept: ask.accept ?? 'application/json', signal: ask.signal });
     const value = readResponse(options, ask, response);
-    await options.gate.settle(null);
     return { value, bytes: response.bytes, durationMs: since(startedMs) };
   } catch (error) {
     failure = ask.signal?.aborted ? ask.signal.reason : classifyFailure(error, options.client.urlOf(ask.path));
     ask.signal?.throwIfAborted();
-    await options.gate.settle(failure);
     return { error: failure };
   } finally {
+    await passage.settle(failure);
     options.onEvent?.({
       type: 'request-finished',
       source: options.source,
@@ -144,17 +145,19 @@ function readResponse<T>({ client, clock = systemClock }: SourceFetchOptions, as
 async function pauseAfter(options: SourceFetchOptions, error: unknown, attempt: number): Promise<number> {
   const now = (options.clock ?? systemClock).now();
   // Before anything is decided: everything that shares the gate must hear of it, also when this request gives up.
-  if (error instanceof TransientError && error.retryAt !== null) await options.gate.closeUntil(error.retryAt);
+  const askedMs =
+    error instanceof TransientError && error.retryAt !== null ? error.retryAt.getTime() - now.getTime() : 0;
+  if (askedMs > 0) await options.gate.closeFor(askedMs);
   const random = (options.random ?? Math.random)();
   const decision = decideRetry(error, options.policy, { attempt, now, random });
-  const closedUntil = options.gate.closedUntil();
-  // A source that is down, or asked to be left alone, is not this request's failure: it waits, and uses no attempt.
-  if (decision.kind === 'give-up' && error instanceof TransientError && closedUntil !== null) {
-    throw new GateClosedError(options.source, closedUntil);
+  const closedForMs = Math.max(options.gate.closedForMs(), isThrottled(error) ? THROTTLED_MS : 0);
+  // A source that is down, throttles, or asked to be left alone, is not this request's failure: it waits, and uses no attempt.
+  if (decision.kind === 'give-up' && error instanceof TransientError && closedForMs > 0) {
+    throw new GateClosedError(options.source, closedForMs * (1 + random));
   }
   if (decision.kind === 'give-up') throw withRequests(error, attempt);
   if (decision.delayMs > (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS)) {
-    throw new GateClosedError(options.source, new Date(now.getTime() + decision.delayMs));
+    throw new GateClosedError(options.source, decision.delayMs);
   }
   return decision.delayMs;
 }

@@ -10,10 +10,13 @@ import type { RunState } from '../domain/run.ts';
 export interface SheafEvents {
   'request.finished': { source: string; status: number; durationMs: number; bytes: number };
   'request.retried': { source: string; attempt: number; delayMs: number; error: StoredError };
-  'gate.closed': { source: string; until: Date };
+  'gate.closed': { source: string; forMs: number };
+  'gate.slowed': { source: string; requestsPerSecond: number };
+  'gate.narrowed': { source: string; requestsAtOnce: number };
   'gate.breaker': { source: string; breaker: BreakerState };
   'run.planned': { run: string; dataset: string; slices: number; expected: number | null };
   'run.state': { run: string; state: RunState; reason: string | null };
+  'run.stalled': { run: string; forMs: number; waiting: number; held: number };
   'slice.claimed': { run: string; slice: number; attempt: number };
   'slice.split': { run: string; slice: number; into: number };
   'slice.settled': { run: string; slice: number; outcome: string; error: StoredError | null };
@@ -22,6 +25,8 @@ export interface SheafEvents {
   'reconcile.repaired': { run: string; what: string; count: number };
   'worker.started': { worker: number; concurrency: number };
   'worker.stopped': { worker: number };
+  'worker.deaf': { worker: number; queue: string };
+  'worker.lost': { worker: number; error: StoredError };
   'connection.trouble': { store: string; error: StoredError };
 }
 

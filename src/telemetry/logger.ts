@@ -10,9 +10,12 @@ const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
   'request.finished': 'debug',
   'request.retried': 'info',
   'gate.closed': 'info',
+  'gate.slowed': 'info',
+  'gate.narrowed': 'info',
   'gate.breaker': 'warn',
   'run.planned': 'info',
   'run.state': 'info',
+  'run.stalled': 'warn',
   'slice.claimed': 'debug',
   'slice.split': 'debug',
   'slice.settled': 'info',
@@ -21,6 +24,8 @@ const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
   'reconcile.repaired': 'warn',
   'worker.started': 'info',
   'worker.stopped': 'info',
+  'worker.deaf': 'warn',
+  'worker.lost': 'error',
   'connection.trouble': 'warn',
 };
 

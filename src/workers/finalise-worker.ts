@@ -1,10 +1,12 @@
+import type { QueueWorker } from '../queues/queues.ts';
 import { finaliseRun } from './finalise-run.ts';
 import type { WorkContext } from './work-context.ts';
 
 export interface FinaliseWorker {
   /** Whether this process finalises that run right now. */
   isHeld(run: string): boolean;
-  ready(): Promise<void>;
+  /** The part that takes jobs from the queue. */
+  readonly queue: QueueWorker;
   /** Resolves when a finalisation that is under way has ended. */
   stop(): Promise<void>;
 }
@@ -22,5 +24,5 @@ export function startFinaliseWorker(context: WorkContext): FinaliseWorker {
     }
   };
   const worker = context.queues.work('sheaf-finalise', process, { concurrency: 2 });
-  return { isHeld: (run) => held.has(run), ready: () => worker.ready(), stop: () => worker.close() };
+  return { isHeld: (run) => held.has(run), queue: worker, stop: () => worker.close() };
 }

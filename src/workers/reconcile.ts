@@ -1,12 +1,24 @@
-import { endRun, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
-import { countLongPending, pendingSlices, releaseDeadSlices } from '../db/queries/slices.ts';
+import { endRun, findStalledRuns, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
+import {
+  countOverdueSlices,
+  type DeadSlice,
+  pendingSlices,
+  releaseDeadSlices,
+  setAside,
+} from '../db/queries/slices.ts';
 import { dropOldStaging } from '../db/queries/staging.ts';
 import { buryWorkers, tryAsOnlyOne } from '../db/queries/workers.ts';
+import { isPoison, poisonError } from '../domain/poison.ts';
 import type { QueueName } from '../queues/queue-table.ts';
-import { finaliseIfSettled } from './settle.ts';
+import { finaliseIfSettled, settleLostSlice } from './settle.ts';
 import type { WorkContext } from './work-context.ts';
 
 type ReconcileContext = Pick<WorkContext, 'database' | 'queues' | 'telemetry'>;
+
+export interface ReconcileOptions {
+  /** After how many minutes without a page a run is reported. */
+  readonly stallMinutes: number;
+}
 
 /** A plan is written within seconds; one that is not sealed after this has lost its planner. */
 const PLANNING_MINUTES = 10;
@@ -18,7 +30,7 @@ const STAGING_DAYS = 7;
  * only ever adds jobs, which claim nothing when they are out of date: it is safe at any time. One process of the fleet
  * does it at a time; false when another is at it.
  */
-export async function reconcile(context: ReconcileContext): Promise<boolean> {
+export async function reconcile(context: ReconcileContext, { stallMinutes }: ReconcileOptions): Promise<boolean> {
   return tryAsOnlyOne(context.database, 'sheaf reconcile', async () => {
     await buryWorkers(context.database);
     await releaseWhatTheDeadHeld(context);
@@ -26,15 +38,27 @@ export async function reconcile(context: ReconcileContext): Promise<boolean> {
     await requeueLostSlices(context);
     await requeueLostFinalisations(context);
     await dropOldStaging(context.database, STAGING_DAYS);
+    for (const stalled of await findStalledRuns(context.database, stallMinutes)) {
+      context.telemetry.emit('run.stalled', stalled);
+    }
   });
 }
 
-async function releaseWhatTheDeadHeld({ database, queues, telemetry }: ReconcileContext): Promise<void> {
-  const released = await releaseDeadSlices(database);
-  for (const [run, count] of released) {
-    telemetry.emit('reconcile.repaired', { run, what: 'slices of dead workers', count });
-    await requeue({ database, queues }, run);
+async function releaseWhatTheDeadHeld(context: ReconcileContext): Promise<void> {
+  const released = await releaseDeadSlices(context.database);
+  for (const slice of released) if (isPoison(slice.deaths)) await setAsidePoison(context, slice);
+  for (const [run, slices] of Map.groupBy(released, ({ run }) => run)) {
+    context.telemetry.emit('reconcile.repaired', { run, what: 'slices of dead workers', count: slices.length });
+    await requeue(context, run);
   }
+}
+
+async function setAsidePoison(context: ReconcileContext, dead: DeadSlice): Promise<void> {
+  const error = poisonError(dead);
+  const isSetAside = await setAside(context.database, dead, error);
+  if (!isSetAside) return; // somebody has claimed it meanwhile: its next death is counted, too
+  context.telemetry.emit('slice.settled', { run: dead.run, slice: dead.slice, outcome: 'poison', error });
+  await settleLostSlice(context, dead, error);
 }
 
 async function endLostPlans({ database }: ReconcileContext): Promise<void> {
@@ -49,15 +73,15 @@ async function endLostPlans({ database }: ReconcileContext): Promise<void> {
 }
 
 /**
- * Every slice that waits should have a job. When the queue holds fewer jobs than slices have been waiting for a while,
- * it has lost some, and all of them are added again.
+ * Every slice that could be worked should have a job that can be taken. When the queue holds fewer of these than slices
+ * are overdue, it has lost some, or delays them by a clock that has jumped, and all of them are added again.
  */
 async function requeueLostSlices(context: ReconcileContext): Promise<void> {
   const { database, queues, telemetry } = context;
   const runs = await runsInState(database, ['fetching']);
   for (const run of runs) await finaliseIfSettled(context, run.id);
-  const jobs = await countJobs(queues, 'sheaf-slices'); // first: a queue that drains meanwhile must not look like one that lost
-  const waiting = await countLongPending(database);
+  const jobs = await countJobs(queues, 'sheaf-slices', TAKEABLE); // first: a queue that drains meanwhile must not look like one that lost
+  const waiting = await countOverdueSlices(database);
   if (jobs >= waiting) return;
   for (const run of runs) {
     const count = await requeue(context, run.id);
@@ -74,18 +98,22 @@ async function requeue({ database, queues }: Omit<ReconcileContext, 'telemetry'>
   return slices.length;
 }
 
-async function countJobs(queues: ReconcileContext['queues'], name: QueueName): Promise<number> {
+async function countJobs(
+  queues: ReconcileContext['queues'],
+  name: QueueName,
+  states: readonly string[],
+): Promise<number> {
   const counts = await queues.counts(name);
-  return UNENDED.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+  return states.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
-/** BullMQ's states of a job that will still be worked. */
-const UNENDED = ['waiting', 'active', 'delayed', 'prioritized', 'paused'];
+/** BullMQ's states of a job that a worker has taken, or takes next. */
+const TAKEABLE = ['waiting', 'active', 'prioritized', 'paused'];
 
 /** A finalisation whose worker died, or whose job was lost, gets a job again. */
 async function requeueLostFinalisations({ database, queues }: ReconcileContext): Promise<void> {
   const unattended = await unattendedFinalisations(database);
-  if (unattended.length === 0 || (await countJobs(queues, 'sheaf-finalise')) >= unattended.length) return;
+  if (unattended.length === 0 || (await countJobs(queues, 'sheaf-finalise', TAKEABLE)) >= unattended.length) return;
   await queues.add(
     'sheaf-finalise',
     unattended.map((each) => ({ ...each, round: Date.now() })),

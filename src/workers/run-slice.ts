@@ -4,6 +4,7 @@ import { type StagedPage, stagePage } from '../db/queries/staging.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
+import { isSuspect } from '../domain/poison.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
 import type { Fetched, Page, PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
 import { isSourceOf, type WorkContext } from './work-context.ts';
@@ -27,13 +28,23 @@ export interface SliceAttempt {
   readonly claim: ClaimedSlice | undefined;
 }
 
+export interface SliceOptions {
+  /** Hands the slice back, with everything staged so far kept. */
+  readonly stop: AbortSignal;
+  /** Resolves when this process works nothing else: a slice that may be what kills its workers must not take others along. */
+  beAlone(): Promise<void>;
+}
+
 /**
  * One attempt at a slice: claims it, then walks its pages from the ledger's cursor: fetch → normalise → stage, the next
  * page fetched while the last is staged. Never throws for what the source does; what went wrong is in the outcome.
- * `stop` makes it hand the slice back with everything staged so far kept.
  */
-export async function runSlice(context: WorkContext, job: SliceReference, stop: AbortSignal): Promise<SliceAttempt> {
-  const claim = await claimSlice(context.database, job, context.workerId);
+export async function runSlice(
+  context: WorkContext,
+  job: SliceReference,
+  { stop, beAlone }: SliceOptions,
+): Promise<SliceAttempt> {
+  const claim = await claimToWork(context, job, beAlone);
   if (claim === undefined) return { claim, outcome: { kind: 'abandoned', reason: 'nothing to claim' } };
   context.telemetry.emit('slice.claimed', { run: claim.run, slice: claim.slice, attempt: claim.attempt });
   const ending = new AbortController(); // ends a page that is being fetched ahead when the walk ends before it
@@ -47,10 +58,26 @@ export async function runSlice(context: WorkContext, job: SliceReference, stop: 
   }
 }
 
+/**
+ * Claims a slice; a suspect one for being worked alone. It is not held while it waits for that: what brings this
+ * process down meanwhile must not be laid to its charge.
+ */
+async function claimToWork(
+  { database, workerId }: WorkContext,
+  job: SliceReference,
+  beAlone: SliceOptions['beAlone'],
+): Promise<ClaimedSlice | undefined> {
+  const claim = await claimSlice(database, job, workerId);
+  if (claim === undefined || !isSuspect(claim.deaths)) return claim;
+  await releaseSlice(database, claim);
+  await beAlone();
+  return claimSlice(database, claim, workerId);
+}
+
 function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
   // A database that is away is nobody's fault: the slice is given back, at once or, failing that, by the reconciler.
   if (stop.aborted || isStoreTrouble(error)) return { kind: 'handed-back' };
-  if (error instanceof GateClosedError) return { kind: 'postponed', until: error.until };
+  if (error instanceof GateClosedError) return { kind: 'postponed', waitMs: error.waitMs };
   return { kind: 'failed', error: toStoredError(error), cause: error };
 }
 
@@ -58,7 +85,7 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
   const run = await getRun(context.database, claim.run);
   const { source, fetch } = context.reach(run.request.dataset.source);
   // The slice waits for a worker that is set to the right server.
-  if (!isSourceOf(source, run)) throw new GateClosedError(run.sourceUrl, new Date(Date.now() + 10_000));
+  if (!isSourceOf(source, run)) throw new GateClosedError(run.sourceUrl, 10_000);
   const pages = Math.ceil((run.expected ?? run.span.upto - run.span.after) / run.pageSize);
   const { strategy, pageSize } = run;
   const budget = pageBudget(pages, run.sliceCount ?? 1);

@@ -1,6 +1,7 @@
 import { UnrecoverableError } from 'bullmq';
 import { beginFinalising, endRun, getRun } from '../db/queries/runs.ts';
 import { type Claim, failSlice, releaseSlice } from '../db/queries/slices.ts';
+import type { StoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { decideRetry, sliceRetryPolicy } from '../domain/retry-policy.ts';
 import type { Payload } from '../queues/queue-table.ts';
@@ -27,8 +28,8 @@ export async function settleSlice(context: SettleContext, { claim, outcome }: Sl
       return requeue(context, claim, { delayMs: 0, because: 'handed back' });
     case 'postponed':
       return requeue(context, claim, {
-        delayMs: Math.max(0, outcome.until.getTime() - Date.now()),
-        because: `postponed until ${outcome.until.toISOString()}`,
+        delayMs: Math.ceil(outcome.waitMs),
+        because: `postponed for ${Math.ceil(outcome.waitMs / 1_000)} seconds`,
       });
     case 'failed':
       return settleFailure(context, claim, outcome);
@@ -42,7 +43,7 @@ async function requeue(
   claim: Claim,
   { delayMs, because }: { readonly delayMs: number; readonly because: string },
 ): Promise<string> {
-  const wasHeld = await releaseSlice(database, claim);
+  const wasHeld = await releaseSlice(database, claim, delayMs);
   const { state } = await getRun(database, claim.run);
   if (wasHeld && state === 'fetching') await queues.add('sheaf-slices', [reference(claim)], { delayMs });
   return state === 'fetching' ? because : `given back: the run is ${state}`;
@@ -59,20 +60,24 @@ async function settleFailure(
     now: new Date(),
     random: Math.random(),
   });
-  const isFinal = decision.kind === 'give-up';
+  const againInMs = decision.kind === 'give-up' ? null : decision.delayMs;
   const requests = Number(error.facts['requests'] ?? 1);
-  const wasHeld = await failSlice(database, claim, { error, isFinal, requests });
+  const wasHeld = await failSlice(database, claim, { error, againInMs, requests });
   if (!wasHeld) return 'abandoned: claimed by another worker';
-  if (!isFinal) {
-    await queues.add('sheaf-slices', [reference(claim)], { delayMs: decision.delayMs });
-    return `failed, again in ${decision.delayMs} ms: ${error.message}`;
+  if (againInMs !== null) {
+    await queues.add('sheaf-slices', [reference(claim)], { delayMs: againInMs });
+    return `failed, again in ${againInMs} ms: ${error.message}`;
   }
   await settleLostSlice(context, claim, error);
   throw new UnrecoverableError(error.message);
 }
 
 /** A slice has failed for good: the run's policy decides whether that ends the run. */
-async function settleLostSlice(context: SettleContext, claim: Claim, error: Failed['error']): Promise<void> {
+export async function settleLostSlice(
+  context: SettleContext,
+  claim: Pick<Claim, 'run' | 'slice'>,
+  error: StoredError,
+): Promise<void> {
   const { database, telemetry } = context;
   const run = await getRun(database, claim.run);
   if (run.request.onFailure === 'partial') return finaliseIfSettled(context, claim.run);

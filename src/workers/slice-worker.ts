@@ -1,6 +1,7 @@
 import type { Claim } from '../db/queries/slices.ts';
 import type { Payload } from '../queues/queue-table.ts';
 import type { QueueWorker } from '../queues/queues.ts';
+import { createCompany } from './company.ts';
 import { runSlice } from './run-slice.ts';
 import { settleSlice } from './settle.ts';
 import type { WorkContext } from './work-context.ts';
@@ -10,7 +11,8 @@ export interface SliceWorker {
   isHeld(run: string, slice: number): boolean;
   /** Hands back this run's slices at once: it no longer fetches. */
   stopRun(run: string): void;
-  ready(): Promise<void>;
+  /** The part that takes jobs from the queue. */
+  readonly queue: QueueWorker;
   /** Hands back what is under way at the next page, and resolves when all of it is settled. Costs no attempt. */
   stop(): Promise<void>;
 }
@@ -24,16 +26,23 @@ interface Held {
 export function startSliceWorker(context: WorkContext, concurrency: number): SliceWorker {
   const stopping = new AbortController();
   const held = new Set<Held>(); // by job: two jobs of one slice must not forget each other's
+  const company = createCompany();
 
   const process = async (job: Payload<'sheaf-slices'>): Promise<string> => {
     const stop = new AbortController();
     const holding = { claim: job, stop };
     held.add(holding);
+    let leave = await company.joinOthers();
+    const beAlone = async () => {
+      leave();
+      leave = await company.beAlone();
+    };
     try {
-      const attempt = await runSlice(context, job, AbortSignal.any([stopping.signal, stop.signal]));
+      const attempt = await runSlice(context, job, { stop: AbortSignal.any([stopping.signal, stop.signal]), beAlone });
       return await settleSlice(context, attempt);
     } finally {
       held.delete(holding);
+      leave();
     }
   };
 
@@ -43,7 +52,7 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
     stopRun: (run) => {
       for (const { claim, stop } of held) if (claim.run === run) stop.abort(new Error('the run no longer fetches'));
     },
-    ready: () => worker.ready(),
+    queue: worker,
     stop: async () => {
       stopping.abort(new Error('the worker is stopping'));
       await worker.close();

@@ -258,14 +258,16 @@ describe('a worker that is frozen', () => {
     const client = await frozen.pool.connect(); // frozen inside a page's transaction
     await client.query('begin');
     await client.query('update sheaf.slices set pages = 1 where run_id = $1', [run]);
-    expect(await releaseDeadSlices(database)).toEqual(new Map());
+    expect(await releaseDeadSlices(database)).toEqual([]);
 
     await database.pool.query(`update sheaf.workers set heartbeat_at = now() - interval '61 seconds' where id = $1`, [
       worker,
     ]);
-    expect(await releaseDeadSlices(database)).toEqual(new Map()); // locked still, and not waited for
+    expect(await releaseDeadSlices(database)).toEqual([]); // locked still, and not waited for
     await buryWorkers(database);
-    await expect.poll(() => releaseDeadSlices(database)).toEqual(new Map([[run, 1]]));
+    await expect
+      .poll(() => releaseDeadSlices(database))
+      .toMatchObject([{ run, slice: 1, deaths: 1, host: 'here', pid: 1 }]);
     client.release(true);
   });
 });

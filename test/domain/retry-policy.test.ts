@@ -37,7 +37,7 @@ describe('decideRetry', () => {
 
   it.each([
     new PermanentError('no', { code: 'no' }),
-    new GateClosedError('oda', now),
+    new GateClosedError('oda', 1_000),
     new TypeError('bug'),
     'text',
     undefined,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { FAILURES_TO_OPEN, readGate } from '../../src/db/queries/gates.ts';
 import { GateClosedError, PermanentError, TransientError } from '../../src/domain/errors.ts';
-import { createRateGate } from '../../src/gate/rate-gate.ts';
+import { createPaceGate } from '../../src/gate/pace-gate.ts';
 import { createSharedGate, type SharedGate } from '../../src/gate/shared-gate.ts';
 import { createTelemetry } from '../../src/telemetry/events.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -25,7 +25,14 @@ async function setUp({
   const upstream = { isWell: true, probes: 0 };
   const telemetry = createTelemetry();
   const gates = Array.from({ length: workers }, () => {
-    const pace = createRateGate({ source: 'oda', requestsPerSecond: null, share: () => 1, telemetry });
+    const pace = createPaceGate({
+      source: 'oda',
+      requestsPerSecond: null,
+      concurrency: null,
+      connections: 100,
+      share: () => 1,
+      telemetry,
+    });
     const probe = async () => {
       upstream.probes += 1;
       return upstream.isWell ? null : down;
@@ -39,41 +46,48 @@ const only = (gates: SharedGate[]): SharedGate => {
   if (gates[0] === undefined) throw new Error('no gate');
   return gates[0];
 };
-const failures = async (gate: SharedGate, count: number, error: unknown = down) => {
-  for (let time = 0; time < count; time++) await gate.settle(error);
+/** A request that passes the gate, and what becomes of it. */
+const ask = async (gate: SharedGate, error: unknown = null) => {
+  const passage = await gate.admit();
+  await passage.settle(error);
 };
+const failures = async (gate: SharedGate, count: number, error: unknown = down) => {
+  const passages = [];
+  for (let time = 0; time < count; time++) passages.push(gate.admit());
+  for (const passage of passages) await (await passage).settle(error);
+};
+const rowCount = async (database: Database) => (await database.pool.query('select from sheaf.gates')).rowCount;
 const endPause = (database: Database) =>
   database.pool.query(`update sheaf.gates set closed_until = now() where source = 'oda'`);
 
 describe('a shared gate', () => {
   it('writes nothing while requests succeed', async () => {
     const { database, gates } = await setUp();
-    for (let time = 0; time < 5; time++) {
-      await only(gates).admit();
-      await only(gates).settle(null);
-    }
-    expect(await readGate(database, 'oda')).toBeUndefined();
+    for (let time = 0; time < 5; time++) await ask(only(gates));
+    expect(await rowCount(database)).toBe(0);
   });
 
   it('opens its breaker after failures in a row of all workers together, and no success between them', async () => {
     const { database, gates } = await setUp({ workers: 2 });
     const [one, other] = [gates[0] as SharedGate, gates[1] as SharedGate];
     await failures(one, FAILURES_TO_OPEN - 1);
-    await one.settle(null);
+    await ask(one);
     expect(await readGate(database, 'oda')).toMatchObject({ breaker: 'closed', failures: 0 });
     await failures(one, FAILURES_TO_OPEN / 2);
     await failures(other, FAILURES_TO_OPEN / 2);
     expect(await readGate(database, 'oda')).toMatchObject({ breaker: 'open', failures: FAILURES_TO_OPEN });
     await one.refresh();
-    expect(one.closedUntil()?.getTime()).toBeGreaterThan(Date.now() + 3_000);
+    expect(one.closedForMs()).toBeGreaterThan(3_000);
   });
 
   it('takes neither throttling nor a missing page for a source that is down', async () => {
     const { database, gates } = await setUp();
-    await failures(only(gates), 30, throttled);
     await failures(only(gates), 30, missing);
     await failures(only(gates), 30, new Error('aborted by us'));
-    expect(await readGate(database, 'oda')).toBeUndefined();
+    expect(await rowCount(database)).toBe(0);
+    for (let time = 0; time < 50; time++) await ask(only(gates));
+    for (let time = 0; time < FAILURES_TO_OPEN + 1; time++) await ask(only(gates), throttled);
+    expect(await readGate(database, 'oda')).toMatchObject({ breaker: 'closed', failures: 0 });
   });
 
   it('lets one worker probe when the pause is over, and everybody through when the source is back', async () => {
@@ -88,7 +102,7 @@ describe('a shared gate', () => {
       breaker: 'closed',
       failures: 0,
       timesOpened: 0,
-      closedUntil: null,
+      closedForMs: 0,
     });
   });
 
@@ -99,11 +113,10 @@ describe('a shared gate', () => {
     await endPause(database);
     await only(gates).refresh();
     await expect(only(gates).admit()).rejects.toBeInstanceOf(GateClosedError);
-    const row = await readGate(database, 'oda');
-    expect(row).toMatchObject({ breaker: 'open', timesOpened: 2 });
-    const pauseMs = (row?.closedUntil?.getTime() ?? 0) - Date.now();
-    expect(pauseMs).toBeGreaterThan(8_000);
-    expect(pauseMs).toBeLessThan(10_500);
+    const state = await readGate(database, 'oda');
+    expect(state).toMatchObject({ breaker: 'open', timesOpened: 2 });
+    expect(state.closedForMs).toBeGreaterThan(8_000);
+    expect(state.closedForMs).toBeLessThan(10_500);
   });
 
   it('does not wait for ever for a probe whose process died', async () => {
@@ -118,13 +131,23 @@ describe('a shared gate', () => {
   it('shares a Retry-After with the whole fleet', async () => {
     const { gates } = await setUp({ workers: 2 });
     const [one, other] = [gates[0] as SharedGate, gates[1] as SharedGate];
-    const until = new Date(Date.now() + 700);
-    await one.closeUntil(until);
+    const closedAt = performance.now();
+    await one.closeFor(700);
     await other.refresh();
-    const askedAt = Date.now();
     await other.admit();
-    expect(Date.now() - askedAt).toBeGreaterThanOrEqual(600);
-    expect(Date.now()).toBeGreaterThanOrEqual(until.getTime() - 2);
+    expect(performance.now() - closedAt).toBeGreaterThanOrEqual(690);
+  });
+
+  it('tells the fleet what the source was found to bear', async () => {
+    const { database, gates } = await setUp({ workers: 2 });
+    const [one, other] = [gates[0] as SharedGate, gates[1] as SharedGate];
+    for (let time = 0; time < 20; time++) await ask(one);
+    await ask(one, throttled);
+    expect((await readGate(database, 'oda')).learnt).toMatchObject({ limit: 20, keptShare: expect.closeTo(0.97) });
+    await other.refresh();
+    const startedAt = performance.now();
+    for (let time = 0; time < 5; time++) await ask(other);
+    expect(performance.now() - startedAt).toBeGreaterThan(200);
   });
 
   it('stops waiting when it is told to', async () => {

@@ -21,7 +21,7 @@ describeEngines('the reconciler', (redisUrl) => {
     fleet.context.database.pool.query(statement, values);
 
   const ends = async (fleet: Fleet, run: string): Promise<void> => {
-    await reconcile(fleet.context);
+    await reconcile(fleet.context, { stallMinutes: 5 });
     const worker = await fleet.startWorker();
     expect(await fleet.ended(run)).toMatchObject({ state: 'complete', records: 600, inserted: 600 });
     await worker.stop();
@@ -33,7 +33,11 @@ describeEngines('the reconciler', (redisUrl) => {
     const thrownAway = fleet.context.queues.work('sheaf-slices', async () => 'lost', { concurrency: 8 });
     await expect.poll(async () => (await fleet.context.queues.counts('sheaf-slices'))['waiting']).toBe(0);
     await thrownAway.close();
-    await query(fleet, `update sheaf.slices set updated_at = now() - interval '1 minute' where run_id = $1`, [run]);
+    await query(
+      fleet,
+      `update sheaf.slices set updated_at = now() - interval '1 minute', due_at = updated_at - interval '1 minute' where run_id = $1`,
+      [run],
+    );
     await ends(fleet, run);
   });
 
@@ -87,7 +91,7 @@ describeEngines('the reconciler', (redisUrl) => {
       );
     await plan('20200101-000000-aaaa', '11 minutes');
     await plan('20200101-000000-bbbb', '9 minutes');
-    await reconcile(fleet.context);
+    await reconcile(fleet.context, { stallMinutes: 5 });
     const { rows: planned } = await query(
       fleet,
       `select id, state from sheaf.runs where id like '2020%' order by id`,
@@ -102,7 +106,7 @@ describeEngines('the reconciler', (redisUrl) => {
   it('drops staging tables that nobody will need, and keeps those that a resume would', async () => {
     const { fleet, run } = await setUp();
     await createStaging(fleet.context.database, '20200101-000000-gone');
-    await reconcile(fleet.context);
+    await reconcile(fleet.context, { stallMinutes: 5 });
     const { rows: tables } = await query(
       fleet,
       `select relname from pg_class where relname like 'staging\\_%' and relnamespace = 'sheaf'::regnamespace`,

@@ -2,24 +2,24 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readSettings } from '../../src/config/settings.ts';
-import { createSources, effectiveRate } from '../../src/runtime/sources.ts';
+import { createSources, limitFor } from '../../src/runtime/sources.ts';
 import { VERSION } from '../../src/runtime/version.ts';
 import { createTelemetry } from '../../src/telemetry/events.ts';
 
 describe('politeness', () => {
   it('is 5 requests a second to anything that is not on this machine', () => {
     for (const url of ['https://oda.ft.dk/api/', 'http://192.168.1.7/api/', 'http://localhost.example/']) {
-      expect(effectiveRate(undefined, url)).toBe(5);
+      expect(limitFor(url, undefined, 5)).toBe(5);
     }
     for (const url of ['http://127.0.0.1:4711/api/', 'http://localhost/', 'http://[::1]:80/']) {
-      expect(effectiveRate(undefined, url)).toBeNull();
+      expect(limitFor(url, undefined, 5)).toBeNull();
     }
   });
 
   it('is what was asked for when something was; 0 is no limit', () => {
-    expect(effectiveRate(12, 'https://oda.ft.dk/api/')).toBe(12);
-    expect(effectiveRate(0, 'https://oda.ft.dk/api/')).toBeNull();
-    expect(effectiveRate(3, 'http://127.0.0.1/')).toBe(3);
+    expect(limitFor('https://oda.ft.dk/api/', 12, 5)).toBe(12);
+    expect(limitFor('https://oda.ft.dk/api/', 0, 5)).toBeNull();
+    expect(limitFor('http://127.0.0.1/', 3, 5)).toBe(3);
   });
 
   it.each([

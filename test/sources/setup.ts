@@ -11,8 +11,8 @@ export const everything: Selection = { filter: null, select: null, maxRecords: n
 export const quickPolicy: RetryPolicy = { maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 400 };
 
 /** A gate that is always open, and remembers until when it was asked to close. */
-export function openGate(): Gate & { readonly closings: Date[]; readonly admitted: () => number } {
-  const closings: Date[] = [];
+export function openGate(): Gate & { readonly closings: number[]; readonly admitted: () => number } {
+  const closings: number[] = [];
   let admissions = 0;
   return {
     closings,
@@ -20,11 +20,11 @@ export function openGate(): Gate & { readonly closings: Date[]; readonly admitte
     admit: async (signal) => {
       signal?.throwIfAborted();
       admissions++;
+      return { settle: async () => undefined };
     },
-    settle: async () => undefined,
-    closedUntil: () => null,
-    closeUntil: async (time) => {
-      closings.push(time);
+    closedForMs: () => 0,
+    closeFor: async (ms) => {
+      closings.push(ms);
     },
   };
 }

@@ -119,7 +119,7 @@ describe('Retry-After', () => {
   it('closes the gate for all, and is waited out when it is short', async () => {
     const { fetch, gate, clock } = setup(throttled(5), {});
     expect(await fetch('Sag', JSON.parse)).toMatchObject({ requests: 2 });
-    expect(gate.closings).toEqual([new Date('2026-01-01T00:00:05Z')]);
+    expect(gate.closings).toEqual([5_000]);
     expect(clock.sleeps).toEqual([5_000]);
   });
 
@@ -127,7 +127,7 @@ describe('Retry-After', () => {
     const { fetch, gate, clock } = setup(throttled(300));
     const error = await failure(fetch('Sag', JSON.parse));
     expect(error).toBeInstanceOf(GateClosedError);
-    expect(error).toMatchObject({ until: new Date('2026-01-01T00:05:00Z'), facts: { source: 'oda' } });
+    expect(error).toMatchObject({ waitMs: 300_000, facts: { source: 'oda' } });
     expect(gate.closings).toHaveLength(1);
     expect(clock.sleeps).toEqual([]);
   });
@@ -141,7 +141,8 @@ describe('Retry-After', () => {
 
   it('closes the gate for the others even when this request gives up', async () => {
     const { fetch, gate } = setup(throttled(1));
-    expect(await failure(fetch('Sag', JSON.parse))).toMatchObject({ code: 'http-429', facts: { requests: 3 } });
+    // Throttled again and again: the work is put aside, and has not failed.
+    expect(await failure(fetch('Sag', JSON.parse))).toBeInstanceOf(GateClosedError);
     expect(gate.closings).toHaveLength(3);
   });
 });
@@ -149,7 +150,7 @@ describe('Retry-After', () => {
 describe('the gate', () => {
   it('may refuse: nothing is sent, and nothing counted', async () => {
     const { options, client } = setup({});
-    const closed = new GateClosedError('oda', new Date());
+    const closed = new GateClosedError('oda', 1_000);
     const events: FetchEvent[] = [];
     const gate = { ...options.gate, admit: () => Promise.reject(closed) };
     const fetch = createSourceFetch({ ...options, gate, onEvent: (event) => events.push(event) });

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { hasEnded } from '../../domain/run.ts';
 import type { RunDetails } from '../../runtime/inspect.ts';
 import { printData, printJson } from '../output.ts';
-import { count } from '../render/numbers.ts';
+import { count, duration } from '../render/numbers.ts';
 import { renderReport } from '../render/report.ts';
 import { withContext } from '../session.ts';
 
@@ -20,14 +20,26 @@ export function addStatus(program: Command): void {
       withContext({ usesQueues: false }, async (context) => {
         const { findRun, inspectRun } = await import('../../runtime/inspect.ts');
         const details = await inspectRun(context, await findRun(context, reference));
-        const { report, slices, failures, workers, gate } = details;
-        if (flags.json) printJson({ ...report, slices, failures, workers, gate });
+        const { report, slices, failures, workers, gate, lastPageAt } = details;
+        if (flags.json) printJson({ ...report, slices, failures, workers, gate, lastPageAt });
         else printData(render(details));
       }),
     );
 }
 
-function render({ report, slices, failures, workers, gate }: RunDetails): string {
+function renderGate({ breaker, closedForMs, learnt, error }: RunDetails['gate']): string[] {
+  if (breaker !== 'closed') {
+    const reason = error?.message ?? 'no reason was noted';
+    return [`  the source does not answer, and is asked now and then whether it is back: ${reason}`];
+  }
+  const lines: string[] = [];
+  if (closedForMs > 0) lines.push(`  the source asked to be left alone for another ${duration(closedForMs)}`);
+  if (learnt !== null)
+    lines.push(`  the source throttles: it was found to bear about ${learnt.limit.toFixed(1)} requests a second`);
+  return lines;
+}
+
+function render({ report, slices, failures, workers, gate, lastPageAt }: RunDetails): string {
   const lines = [
     renderReport(report),
     `  slices: ${count(slices.done)} done, ${count(slices.working)} being worked, ${count(slices.pending)} waiting, ${count(slices.failed)} failed`,
@@ -35,10 +47,8 @@ function render({ report, slices, failures, workers, gate }: RunDetails): string
   for (const { slice, message } of failures.slice(0, SHOWN_FAILURES)) lines.push(`  slice ${slice} failed: ${message}`);
   if (failures.length > SHOWN_FAILURES) lines.push(`  and ${failures.length - SHOWN_FAILURES} more`);
   if (hasEnded(report.state)) return lines.join('\n');
-  if (gate.breaker !== 'closed')
-    lines.push(`  the source does not answer, and is asked now and then whether it is back: ${gate.reason}`);
-  else if (gate.closedUntil !== null && gate.closedUntil > new Date())
-    lines.push(`  the source asked to be left alone until ${gate.closedUntil.toLocaleTimeString('en-GB')}`);
+  lines.push(...renderGate(gate));
+  if (lastPageAt !== null) lines.push(`  last page ${duration(Math.max(0, Date.now() - lastPageAt.getTime()))} ago`);
   for (const { id, host, pid, slices: held } of workers)
     lines.push(`  worker ${id} on ${host} (pid ${pid}) holds ${held}`);
   if (workers.length === 0)

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { addRateOption, wholeNumber } from '../harvest-options.ts';
 import { say } from '../output.ts';
-import { settingsHere, stopSignal, untilStopped, withContext } from '../session.ts';
+import { orLost, settingsHere, stopSignal, untilStopped, withContext } from '../session.ts';
 
 interface Flags {
   readonly concurrency?: number;
   readonly rate?: number;
+  readonly check?: boolean;
 }
 
 export function addWorker(program: Command): void {
@@ -21,11 +22,20 @@ export function addWorker(program: Command): void {
       'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
+    .option('--check', 'only tell whether a worker on this machine is alive and takes work: exit code 0 or 1')
     .addHelpText(
       'after',
-      '\nExamples:\n  sheaf worker\n  sheaf worker --concurrency 16\n\nCtrl-C, or SIGTERM, hands back what is under way; nothing is lost.',
+      '\nExamples:\n  sheaf worker\n  sheaf worker --concurrency 16\n  sheaf worker --check\n\nCtrl-C, or SIGTERM, hands back what is under way; nothing is lost.',
     )
-    .action(work);
+    .action((flags: Flags) => (flags.check ? check() : work(flags)));
+}
+
+/** For a supervisor's health check: it asks whether work flows, not whether a process exists. */
+async function check(): Promise<void> {
+  await withContext({ usesQueues: false }, async (context) => {
+    const { wellWorkersHere } = await import('../../runtime/inspect.ts');
+    for (const { id, pid } of await wellWorkersHere(context)) say(`Worker ${id} (pid ${pid}) is alive and takes work.`);
+  });
 }
 
 async function work(flags: Flags): Promise<void> {
@@ -36,7 +46,10 @@ async function work(flags: Flags): Promise<void> {
     const signal = stopSignal();
     const worker = await startWorker(context, concurrency);
     say(`Worker ${worker.id} takes ${concurrency} slices at once. Ctrl-C stops it.`);
-    await untilStopped(signal);
-    await worker.stop();
+    try {
+      await orLost(worker, untilStopped(signal));
+    } finally {
+      await worker.stop();
+    }
   });
 }

@@ -15,8 +15,11 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, not
   telemetry.on('request.retried', ({ error, delayMs }) => {
     say(error.code, `${error.message}; again in ${duration(delayMs)}`);
   });
-  telemetry.on('gate.closed', ({ source, until }) => {
-    say(source, `${source} asks to be left alone until ${until.toLocaleTimeString('en-GB')}; waiting`);
+  telemetry.on('gate.closed', ({ source, forMs }) => {
+    say(source, `${source} asks to be left alone for ${duration(forMs)}; waiting`);
+  });
+  telemetry.on('gate.slowed', ({ source, requestsPerSecond }) => {
+    say(`${source} rate`, `${source} throttles; going on with ${requestsPerSecond.toFixed(1)} requests a second`);
   });
   telemetry.on('gate.breaker', ({ source, breaker }) => {
     if (breaker === 'open') note(`${source} does not answer; waiting, and asking now and then whether it is back`);
@@ -24,6 +27,10 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, not
   });
   telemetry.on('reconcile.repaired', ({ run, what, count }) => {
     say(`${run} ${what}`, `run ${run}: ${plural(count, 'slice')} back in the queue (${what})`);
+  });
+  telemetry.on('run.stalled', ({ run, forMs, waiting, held }) => {
+    const work = `${plural(waiting, 'slice')} waiting, ${held} being worked`;
+    note(`run ${run} has made no progress for ${duration(forMs)}: ${work}; \`sheaf status ${run}\` tells more`);
   });
   telemetry.on('connection.trouble', ({ store, error }) => {
     say(store, `the connection to the ${store} has trouble: ${error.message}; trying again`);

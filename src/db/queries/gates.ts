@@ -1,7 +1,6 @@
 import type { StoredError } from '../../domain/errors.ts';
+import type { BreakerState } from '../../domain/gate.ts';
 import type { Database } from '../database.ts';
-import { asc, eq } from '../drizzle.ts';
-import { type GateRow, gates } from '../schema.ts';
 
 /** Failed requests in a row, of all workers together, that open a breaker. */
 export const FAILURES_TO_OPEN = 10;
@@ -10,22 +9,78 @@ const FIRST_PAUSE = '5 seconds';
 const LONGEST_PAUSE = '60 seconds';
 /** A probe that has said nothing for this long is lost with its process. */
 const PROBE_TIMEOUT = '2 minutes';
+/** What was learnt longer ago is forgotten: the fleet has probed far beyond it by then. */
+const LEARNT_LASTS = '1 minute';
 
-export async function readGate({ orm }: Database, source: string): Promise<GateRow | undefined> {
-  const rows = await orm.select().from(gates).where(eq(gates.source, source));
-  return rows[0];
+/** A source's gate as the fleet shares it. Durations count from the moment of reading: clocks disagree. */
+export interface GateState {
+  readonly breaker: BreakerState;
+  /** Failed requests in a row, of all workers together. */
+  readonly failures: number;
+  /** How often the breaker has opened in a row. */
+  readonly timesOpened: number;
+  /** For how many more milliseconds no request passes; 0 when they do. */
+  readonly closedForMs: number;
+  /** What the source was found to bear of late; null when nobody was throttled. */
+  readonly learnt: LearntLimit | null;
+  /** The last failure. */
+  readonly error: StoredError | null;
 }
 
-export async function listGates({ orm }: Database): Promise<GateRow[]> {
-  return orm.select().from(gates).orderBy(asc(gates.source));
+/** What a source was found to bear (see src/gate/learnt-rate.ts), as it is shared. */
+export interface LearntLimit {
+  /** Requests a second. */
+  readonly limit: number;
+  readonly keptShare: number;
+  readonly isGuess: boolean;
+  /** How long ago that was. */
+  readonly ageMs: number;
 }
 
-/** The source asked to be left alone; the latest time that any worker was told counts. */
-export async function closeGate({ pool }: Database, source: string, until: Date): Promise<void> {
+/** A source with which nothing has gone wrong yet has no row. */
+export const OPEN_GATE: GateState = {
+  breaker: 'closed',
+  failures: 0,
+  timesOpened: 0,
+  closedForMs: 0,
+  learnt: null,
+  error: null,
+};
+
+export async function readGate({ pool }: Database, source: string): Promise<GateState> {
+  const { rows } = await pool.query<GateState>(
+    `select breaker, failures, times_opened as "timesOpened", error,
+            greatest(0, extract(epoch from coalesce(closed_until, now()) - now()) * 1000)::float8 as "closedForMs",
+            case when learnt_at > now() - interval '${LEARNT_LASTS}'
+                 then json_build_object('limit', learnt_limit, 'keptShare', learnt_kept, 'isGuess', learnt_guess,
+                                        'ageMs', extract(epoch from now() - learnt_at) * 1000) end as learnt
+     from sheaf.gates where source = $1`,
+    [source],
+  );
+  return rows[0] ?? OPEN_GATE;
+}
+
+/** The source asked to be left alone for so long; the latest end that any worker was told counts. */
+export async function closeGate({ pool }: Database, source: string, forMs: number): Promise<void> {
   await pool.query(
-    `insert into sheaf.gates as g (source, closed_until) values ($1, $2)
+    `insert into sheaf.gates as g (source, closed_until) values ($1, now() + make_interval(secs => $2 / 1000.0))
      on conflict (source) do update set closed_until = greatest(g.closed_until, excluded.closed_until), updated_at = now()`,
-    [source, until],
+    [source, forMs],
+  );
+}
+
+/** Writes down what the source was found to bear just now: all of the fleet goes by it. */
+export async function saveLearntLimit(
+  { pool }: Database,
+  source: string,
+  { limit, keptShare, isGuess }: Omit<LearntLimit, 'ageMs'>,
+): Promise<void> {
+  await pool.query(
+    `insert into sheaf.gates (source, learnt_limit, learnt_kept, learnt_guess, learnt_at) values ($1, $2, $3, $4, now())
+     on conflict (source) do update
+       set learnt_limit = excluded.learnt_limit, learnt_kept = excluded.learnt_kept,
+           learnt_guess = excluded.learnt_guess, learnt_at = excluded.learnt_at, updated_at = now()`,
+    [source, limit, keptShare, isGuess],
   );
 }
 

@@ -182,7 +182,7 @@ export async function refetchSlices(
     await client.query(
       `update sheaf.slices
        set state = 'pending', worker_id = null, attempt = attempt + 1, cursor = null, records = 0, rejects = 0, pages = 0,
-           updated_at = now()
+           deaths = 0, updated_at = now(), due_at = now()
        where run_id = $1 and number = any($2::int[])`,
       [claim.run, [...slices]],
     );
@@ -196,6 +196,39 @@ export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof:
     claim.attempt,
     JSON.stringify(proof),
   ]);
+}
+
+/** A run that fetches, and has not staged a page for a while though nothing is known to hold it up. */
+export interface StalledRun {
+  readonly run: string;
+  /** How long ago its last page was staged, or its plan sealed. */
+  readonly forMs: number;
+  readonly waiting: number;
+  readonly held: number;
+}
+
+/**
+ * Finds runs that have made no progress for so many minutes while their source's gate was open. Each is found once in
+ * a while only, by whoever of the fleet asks first: it is to be told, not to be repeated.
+ */
+export async function findStalledRuns({ pool }: Database, minutes: number): Promise<StalledRun[]> {
+  const { rows } = await pool.query<StalledRun>(
+    `update sheaf.runs r set stalled_at = now()
+     from (select s.run_id, max(s.staged_at) as staged_at,
+                  count(*) filter (where s.state = 'pending') as waiting,
+                  count(*) filter (where s.state = 'working') as held
+           from sheaf.slices s join sheaf.runs f on f.id = s.run_id and f.state = 'fetching'
+           group by s.run_id) p
+     where r.id = p.run_id and r.state = 'fetching'
+       and greatest(p.staged_at, r.sealed_at) < now() - make_interval(mins => $1)
+       and (r.stalled_at is null or r.stalled_at < now() - make_interval(mins => $1))
+       and not exists (select from sheaf.gates g where g.source = r.request -> 'dataset' ->> 'source'
+                       and (g.breaker <> 'closed' or g.closed_until > now()))
+     returning r.id as run, p.waiting, p.held,
+               (extract(epoch from now() - greatest(p.staged_at, r.sealed_at)) * 1000)::float8 as "forMs"`,
+    [minutes],
+  );
+  return rows;
 }
 
 export interface RunEnd {
@@ -266,7 +299,7 @@ export async function reopenRun({ pool }: Database, run: string): Promise<boolea
     );
     if (rowCount !== 1) return false;
     await client.query(
-      `update sheaf.slices set state = 'pending', failures = 0, updated_at = now()
+      `update sheaf.slices set state = 'pending', failures = 0, deaths = 0, updated_at = now(), due_at = now()
        where run_id = $1 and state in ('failed', 'pending')`,
       [run],
     );

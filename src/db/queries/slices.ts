@@ -20,6 +20,8 @@ export interface ClaimedSlice extends Claim {
   readonly cursor: number;
   readonly pages: number;
   readonly failures: number;
+  /** Workers that died holding it since it last staged a page. */
+  readonly deaths: number;
 }
 
 /**
@@ -37,14 +39,16 @@ export async function claimSlice(
     cursor: number | null;
     pages: number;
     failures: number;
+    deaths: number;
   }>(
     `update sheaf.slices s
-     set state = 'working', attempt = s.attempt + 1, worker_id = $4, updated_at = now()
+     set state = 'working', attempt = s.attempt + 1, worker_id = $4, updated_at = now(),
+         deaths = deaths + case when s.state = 'working' then 1 else 0 end
      from sheaf.runs r
      where s.run_id = $1 and s.number = $2 and r.id = s.run_id and r.state = 'fetching'
        and (   s.state = 'pending' and s.attempt = $3
             or s.state = 'working' and s.attempt > $3 and not sheaf.worker_is_alive(s.worker_id))
-     returning s.attempt, s.span, s.cursor, s.pages, s.failures`,
+     returning s.attempt, s.span, s.cursor, s.pages, s.failures, s.deaths`,
     [job.run, job.slice, job.attempt, workerId],
   );
   const row = rows[0];
@@ -52,20 +56,24 @@ export async function claimSlice(
   return { ...row, run: job.run, slice: job.slice, cursor: row.cursor ?? row.span.after };
 }
 
-/** Gives a claimed slice back, at no cost of an attempt. False when the claim no longer held. */
-export async function releaseSlice({ pool }: Database, claim: Claim): Promise<boolean> {
+/**
+ * Gives a claimed slice back, at no cost of an attempt, to be worked after `delayMs`. False when the claim no longer
+ * held.
+ */
+export async function releaseSlice({ pool }: Database, claim: Claim, delayMs = 0): Promise<boolean> {
   const { rowCount } = await pool.query(
-    `update sheaf.slices set state = 'pending', worker_id = null, updated_at = now()
+    `update sheaf.slices
+     set state = 'pending', worker_id = null, updated_at = now(), due_at = now() + make_interval(secs => $4 / 1000.0)
      where run_id = $1 and number = $2 and attempt = $3 and state = 'working'`,
-    [claim.run, claim.slice, claim.attempt],
+    [claim.run, claim.slice, claim.attempt, delayMs],
   );
   return rowCount === 1;
 }
 
 export interface SliceFailure {
   readonly error: StoredError;
-  /** True when no attempt is left. */
-  readonly isFinal: boolean;
+  /** When it is to be tried again; null when no attempt is left. */
+  readonly againInMs: number | null;
   readonly requests: number;
 }
 
@@ -74,15 +82,17 @@ export async function failSlice({ pool }: Database, claim: Claim, failure: Slice
   const { rowCount } = await pool.query(
     `update sheaf.slices
      set state = $4, worker_id = null, failures = failures + 1, error = $5, updated_at = now(),
-         requests = requests + $6, retries = retries + greatest($6 - 1, 0)
+         requests = requests + $6, retries = retries + greatest($6 - 1, 0),
+         due_at = now() + make_interval(secs => $7 / 1000.0)
      where run_id = $1 and number = $2 and attempt = $3 and state = 'working'`,
     [
       claim.run,
       claim.slice,
       claim.attempt,
-      failure.isFinal ? 'failed' : 'pending',
+      failure.againInMs === null ? 'failed' : 'pending',
       JSON.stringify(failure.error),
       failure.requests,
+      failure.againInMs ?? 0,
     ],
   );
   return rowCount === 1;
@@ -107,11 +117,12 @@ export async function pendingSlices({ orm }: Database, run: string): Promise<Sli
   return rows.map((row) => ({ run, ...row }));
 }
 
-/** How many slices of running runs have been waiting for longer than it takes to enqueue them. */
-export async function countLongPending({ pool }: Database): Promise<number> {
+/** How many slices of running runs could have been worked for longer than it takes to enqueue them. */
+export async function countOverdueSlices({ pool }: Database): Promise<number> {
   const { rows } = await pool.query<{ count: number }>(
     `select count(*) as count from sheaf.slices s join sheaf.runs r on r.id = s.run_id
-     where r.state = 'fetching' and s.state = 'pending' and s.updated_at < now() - interval '15 seconds'`,
+     where r.state = 'fetching' and s.state = 'pending'
+       and greatest(s.updated_at, s.due_at) < now() - interval '15 seconds'`,
   );
   return rows[0]?.count ?? 0;
 }
@@ -124,19 +135,38 @@ export async function listSlices({ orm }: Database, run: string, states: readonl
     .orderBy(asc(slices.number));
 }
 
-/** Releases what dead workers of running runs held. Returns how many slices that were, by run. */
-export async function releaseDeadSlices({ pool }: Database): Promise<ReadonlyMap<string, number>> {
-  const { rows } = await pool.query<{ run: string }>(
-    `update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now()
-     from (select d.run_id, d.number from sheaf.slices d
+/** A slice that a dead worker held, and what is known of that. */
+export interface DeadSlice extends Claim {
+  readonly deaths: number;
+  readonly cursor: number | null;
+  readonly host: string;
+  readonly pid: number;
+}
+
+/** Releases what dead workers held, and counts their deaths against it. */
+export async function releaseDeadSlices({ pool }: Database): Promise<DeadSlice[]> {
+  const { rows } = await pool.query<DeadSlice>(
+    `update sheaf.slices s
+     set state = 'pending', worker_id = null, deaths = s.deaths + 1, updated_at = now(), due_at = now()
+     from (select d.run_id, d.number, w.host, w.pid from sheaf.slices d join sheaf.workers w on w.id = d.worker_id
            where d.state = 'working'
              and d.worker_id in (select w.id from sheaf.workers w where not sheaf.worker_is_alive(w.id))
              and d.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'paused', 'failed', 'cancelled'))
-           for update skip locked) dead
+           for update of d skip locked) dead
      where s.run_id = dead.run_id and s.number = dead.number
-     returning s.run_id as run`,
+     returning s.run_id as run, s.number as slice, s.attempt, s.deaths, s.cursor, dead.host, dead.pid`,
   );
-  return countBy(rows.map((row) => row.run));
+  return rows;
+}
+
+/** Sets a waiting slice aside as failed. False when it has been claimed since. */
+export async function setAside({ pool }: Database, claim: Claim, error: StoredError): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.slices set state = 'failed', error = $4, updated_at = now()
+     where run_id = $1 and number = $2 and attempt = $3 and state = 'pending'`,
+    [claim.run, claim.slice, claim.attempt, JSON.stringify(error)],
+  );
+  return rowCount === 1;
 }
 
 /**
@@ -190,10 +220,4 @@ export async function sliceTotals({ orm }: Database, run: string): Promise<Slice
     .where(eq(slices.runId, run));
   if (rows[0] === undefined) throw new Error('an aggregate without a row');
   return rows[0];
-}
-
-function countBy(names: readonly string[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return counts;
 }

@@ -33,6 +33,21 @@ export async function beat({ pool }: Database, workerId: number): Promise<void> 
   await pool.query('update sheaf.workers set heartbeat_at = now(), stopped_at = null where id = $1', [workerId]);
 }
 
+/** Notes that a worker has both its stores, and takes work. */
+export async function noteWell({ pool }: Database, workerId: number): Promise<void> {
+  await pool.query('update sheaf.workers set well_at = now() where id = $1', [workerId]);
+}
+
+/** Workers on a host that have shown within a minute that they are alive and take work. */
+export async function wellWorkersOn({ pool }: Database, host: string): Promise<{ id: number; pid: number }[]> {
+  const { rows } = await pool.query<{ id: number; pid: number }>(
+    `select id, pid from sheaf.workers
+     where host = $1 and stopped_at is null and sheaf.worker_is_alive(id) and well_at > now() - interval '60 seconds'`,
+    [host],
+  );
+  return rows;
+}
+
 /**
  * Gives up workers that have shown no sign of life for a minute, and ends what is left of their sessions: a process that
  * was frozen, or whose machine vanished, would hold its row locks for as long as nobody notices. One that comes back
@@ -49,8 +64,16 @@ export async function buryWorkers({ pool }: Database): Promise<void> {
   );
 }
 
-export async function retireWorker({ pool }: Database, workerId: number): Promise<void> {
-  await pool.query('update sheaf.workers set stopped_at = now() where id = $1 and stopped_at is null', [workerId]);
+export async function retireWorker(database: Database, workerId: number): Promise<void> {
+  await database.pool.query('update sheaf.workers set stopped_at = now() where id = $1 and stopped_at is null', [
+    workerId,
+  ]);
+  await announceFleet(database);
+}
+
+/** Tells every worker that the fleet has grown or shrunk, and with it everybody's share of what sources bear. */
+export async function announceFleet({ pool }: Database): Promise<void> {
+  await pool.query('notify sheaf_fleet');
 }
 
 /** How many workers are alive; at least 1, so that a share of something can be taken by it. */

@@ -1,0 +1,21 @@
+-- Care for sources, and for workers: what a source was found to bear, slices that kill their workers, work that waits.
+
+alter table sheaf.gates
+  add column learnt_limit real,        -- requests a second that the fleet was allowed when the source last throttled it
+  add column learnt_kept  real,        -- the part of it with which the fleet went on
+  add column learnt_guess boolean,     -- whether that limit is no more than a guess
+  add column learnt_at    timestamptz; -- when that was; it counts for a minute
+
+alter table sheaf.slices
+  -- workers that died holding it since it last staged a page
+  add column deaths integer not null default 0,
+  -- it is not to be worked before this; by the database's clock, so that no machine's clock can hold it back
+  add column due_at timestamptz not null default now(),
+  -- when it last staged a page: what counts as progress
+  add column staged_at timestamptz;
+
+-- when the worker last had both its stores, and took work if there was any; `sheaf worker --check` asks for it
+alter table sheaf.workers add column well_at timestamptz;
+
+-- when a run without progress was last reported
+alter table sheaf.runs add column stalled_at timestamptz;

@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OperatorError } from '../domain/errors.ts';
+import type { QueueName } from '../queues/queue-table.ts';
+import type { Queues, QueueVitals, QueueWorker } from '../queues/queues.ts';
+import { every } from './every.ts';
+
+const LOOK_MS = 5_000;
+/** Jobs that wait while this worker is idle are taken within moments. One that takes none for so long is deaf. */
+const DEAF_MS = 30_000;
+/** A store that does not answer a small question within this is away. */
+const ANSWER_MS = 10_000;
+
+export interface WatchdogOptions {
+  readonly queues: Queues;
+  readonly workers: ReadonlyMap<QueueName, QueueWorker>;
+  /** How long a store may be away, or a queue's worker deaf, before the process is given up. */
+  readonly patienceMs: number;
+  /** Told when both stores answer and every queue's worker takes what there is. */
+  onWell(): Promise<void>;
+  /** Told of a worker that took nothing though jobs wait; it has been started anew. */
+  onDeaf(queue: QueueName): void;
+  /** Told of trouble on the way. */
+  onError(error: unknown): void;
+}
+
+export interface Watchdog {
+  /** A worker's heartbeat has reached the database. */
+  beaten(): void;
+  /** Resolves when the process is of no use any more; never, while it is. */
+  readonly lost: Promise<OperatorError>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Sees to it that a worker never sits there looking healthy. It asks not whether a connection is open but whether work
+ * flows: heartbeats must reach the database, the queue must answer, and jobs that wait while there is room must be
+ * taken. (BullMQ's loop can stop for good after a reconnect, without an error.)
+ */
+export function startWatchdog(options: WatchdogOptions): Watchdog {
+  const { queues, workers, patienceMs } = options;
+  const { promise: lost, resolve: giveUp } = Promise.withResolvers<OperatorError>();
+  const seen = { database: performance.now(), queue: performance.now() };
+
+  const check = async (): Promise<void> => {
+    let flows = true;
+    for (const [name, worker] of workers) {
+      const { waiting = 0, prioritized = 0 } = await answerOf(queues.counts(name));
+      if (!isDeaf(worker.vitals(), waiting + prioritized, performance.now())) continue;
+      flows = false;
+      worker.restart();
+      options.onDeaf(name);
+    }
+    if (!flows) return;
+    seen.queue = performance.now();
+    await answerOf(options.onWell());
+  };
+
+  const judge = (): void => {
+    const now = performance.now();
+    if (now - seen.database > patienceMs) giveUp(lostStore('database', now - seen.database));
+    else if (now - seen.queue > patienceMs) giveUp(lostStore('queue', now - seen.queue));
+  };
+
+  const checking = every(LOOK_MS, check, options.onError);
+  const judging = setInterval(judge, Math.min(LOOK_MS, patienceMs / 4));
+  return {
+    beaten: () => {
+      seen.database = performance.now();
+    },
+    lost,
+    stop: async () => {
+      clearInterval(judging);
+      await checking.stop();
+    },
+  };
+}
+
+/** Whether a worker takes nothing though it has room and jobs wait. */
+export function isDeaf({ running, concurrency, takenAt }: QueueVitals, waiting: number, now: number): boolean {
+  return waiting > 0 && running < concurrency && now - takenAt > DEAF_MS;
+}
+
+function lostStore(store: 'database' | 'queue', forMs: number): OperatorError {
+  const seconds = Math.round(forMs / 1_000);
+  const what = store === 'database' ? 'reached the database' : 'had work from the queue';
+  return new OperatorError(
+    `This worker has not ${what} for ${seconds} seconds and gives up; what it held is taken over by others. Start it again when the ${store} is back; \`sheaf doctor\` tells more.`,
+    { code: 'store-lost', facts: { store, seconds } },
+  );
+}
+
+/** An answer that does not come must not keep the watchdog waiting. */
+async function answerOf<T>(work: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(ANSWER_MS, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`no answer within ${ANSWER_MS / 1_000} seconds`);
+  });
+  late.catch(() => undefined);
+  return Promise.race([work, late]).finally(() => timer.abort());
+}
