@@ -68,6 +68,11 @@ export const runs = sheaf.table('runs', {
   mergedGeneration: integer('merged_generation').notNull().default(0),
   merge: jsonb('merge').$type<MergeCounts>(),
   proof: jsonb('proof').$type<Proof>(),
+  rereads: integer('rereads').notNull().default(0),
+  rereadSlices: integer('reread_slices').notNull().default(0),
+  isExtended: boolean('is_extended').notNull().default(false),
+  countBefore: bigint('count_before', { mode: 'number' }),
+  unansweredSince: moment('unanswered_since'),
   finishedAt: moment('finished_at'),
   stalledAt: moment('stalled_at'),
 });

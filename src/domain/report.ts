@@ -25,9 +25,16 @@ export interface Proof {
   readonly ledgerRows: number;
   readonly distinctKeys: number;
   readonly rejects: number;
-  /** What the source counted before and after; null when it does not count. */
+  /** What the source counted at planning, and counts now within what the run covers; null when it does not count. */
   readonly countBefore: number | null;
   readonly countAfter: number | null;
+  /** Up to which key the proof speaks: what the source has beyond it came later. Null for a walk by position. */
+  readonly upto: number | null;
+  /** How often, in this generation, slices were fetched once more because the source had changed, and how many in all. */
+  readonly rereads: number;
+  readonly rereadSlices: number;
+  /** True when, in this generation, the run was made to cover what had come beyond its ends. */
+  readonly isExtended: boolean;
 }
 
 export interface ExportedFile {

@@ -34,6 +34,12 @@ export interface Source {
   /** How many records the query selects now; with a range, only those inside it. Null when the source cannot say. */
   count(fetch: SourceFetch, query: SourceQuery, within?: CountRange): Promise<number | null>;
 
+  /**
+   * How many records the query selects now, and their highest key, in one request: whether a walk by `keyset` has
+   * reached the end can thus be told for the price of a count. `maxRecords` is left out of account.
+   */
+  extent(fetch: SourceFetch, query: SourceQuery): Promise<Extent>;
+
   /** The path and query, relative to `baseUrl`, of the page of `span` that starts after `cursor`. */
   pagePath(query: SourceQuery, position: PagePosition): string;
 
@@ -56,6 +62,13 @@ export interface SourceQuery {
 /** A span of keys or of positions. Without a strategy: of keys, where the source can range over them. */
 export interface CountRange extends Span {
   readonly strategy?: Strategy;
+}
+
+export interface Extent {
+  /** Null when the source does not say. */
+  readonly count: number | null;
+  /** Null when there is no record, or its key is not a number. */
+  readonly highest: number | null;
 }
 
 export interface Survey {

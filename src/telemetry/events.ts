@@ -21,6 +21,7 @@ export interface SheafEvents {
   'slice.split': { run: string; slice: number; into: number };
   'slice.settled': { run: string; slice: number; outcome: string; error: StoredError | null };
   'page.staged': { run: string; slice: number; records: number; rejects: number; durationMs: number };
+  'run.reread': { run: string; slices: number; added: number };
   'finalise.step': { run: string; step: 'verify' | 'export' | 'merge' | 'publish'; durationMs: number };
   'reconcile.repaired': { run: string; what: string; count: number };
   'worker.started': { worker: number; concurrency: number };

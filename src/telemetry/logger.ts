@@ -20,6 +20,7 @@ const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
   'slice.split': 'debug',
   'slice.settled': 'info',
   'page.staged': 'debug',
+  'run.reread': 'info',
   'finalise.step': 'info',
   'reconcile.repaired': 'warn',
   'worker.started': 'info',

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { saveExports } from '../db/queries/exports.ts';
 import { mergeStaged, readStaged, type StagedRows } from '../db/queries/records.ts';
+import { type Reread, refetchSlices, rereadSlices } from '../db/queries/refetch.ts';
 import {
   claimFinalise,
   endFinalised,
   type FinaliseClaim,
   getRun,
-  refetchSlices,
+  postponeFinalise,
   releaseFinalise,
   saveProof,
 } from '../db/queries/runs.ts';
@@ -34,7 +35,8 @@ interface Finalising {
 }
 
 /**
- * The chord's body, carried out once a generation: verify → write the exports → merge → publish → report.
+ * The chord's body: verify → write the exports → merge → publish → report. It is carried through once a generation; as
+ * long as verification finds slices to be fetched once more, it ends there, and begins anew when they have settled.
  *
  * The files are written before the merge, under temporary names, and given their names after it: a full disk then
  * leaves the tables as they were, and a reader never sees half a file. Each step can be run again: a finaliser that
@@ -60,8 +62,17 @@ async function carryThrough(context: WorkContext, finalising: Finalising): Promi
   const clock = { telemetry: context.telemetry, run: run.id };
   const verdict = await timed(clock, 'verify', () => verifyRun(context, run, query));
   if (verdict.kind === 'lost') return fetchAgain(context, claim, verdict.slices);
-  await saveProof(context.database, claim, verdict.proof);
-  const { distinctKeys, stagedRows } = verdict.proof;
+  if (verdict.kind === 'moved') return readOnceMore(context, claim, verdict.reread);
+  if (verdict.kind === 'unanswered' && (await askLater(context, finalising, verdict.until)))
+    return `the source does not answer; asked again after ${verdict.until.toISOString()}`;
+  return publishAll(context, finalising, verdict.proof);
+}
+
+async function publishAll(context: WorkContext, finalising: Finalising, proof: Proof): Promise<string> {
+  const { claim, run } = finalising;
+  const clock = { telemetry: context.telemetry, run: run.id };
+  await saveProof(context.database, claim, proof);
+  const { distinctKeys, stagedRows } = proof;
   const rows = { distinctKeys, hasDuplicates: distinctKeys !== stagedRows };
   const staged = await timed(clock, 'export', () => stageExports(context, finalising, rows));
   try {
@@ -72,29 +83,54 @@ async function carryThrough(context: WorkContext, finalising: Finalising): Promi
       );
       if (counts === undefined) return 'another finaliser has taken over';
     }
-    if (staged !== null)
-      await timed(clock, 'publish', () => publish(context, finalising, { staged, proof: verdict.proof }));
+    if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, { staged, proof }));
   } finally {
     await staged?.discard();
   }
-  return end(context, claim, verdict.proof);
+  return end(context, claim, proof);
 }
 
 /** PostgreSQL crashed since these slices were staged: they are fetched again, and the run is finalised after that. */
-async function fetchAgain(
-  { database, queues, telemetry }: WorkContext,
-  claim: FinaliseClaim,
-  slices: readonly number[],
-): Promise<string> {
-  const isRefetching = await refetchSlices(database, claim, slices);
+async function fetchAgain(context: WorkContext, claim: FinaliseClaim, slices: readonly number[]): Promise<string> {
+  const isRefetching = await refetchSlices(context.database, claim, slices);
   if (!isRefetching) return 'another finaliser has taken over';
-  telemetry.emit('reconcile.repaired', { run: claim.run, what: 'slices that lost staged rows', count: slices.length });
-  const pending = await pendingSlices(database, claim.run);
+  const repaired = { run: claim.run, what: 'slices that lost staged rows', count: slices.length };
+  context.telemetry.emit('reconcile.repaired', repaired);
+  await enqueuePending(context, claim.run);
+  return `${slices.length} slices lost staged rows and are fetched again`;
+}
+
+/** The source has changed since it was read: where it has is fetched once more, and the run is finalised after that. */
+async function readOnceMore(context: WorkContext, claim: FinaliseClaim, reread: Reread): Promise<string> {
+  const isRereading = await rereadSlices(context.database, claim, reread);
+  if (!isRereading) return 'another finaliser has taken over';
+  const [slices, added] = [reread.slices.length, reread.added.length];
+  context.telemetry.emit('run.reread', { run: claim.run, slices, added });
+  await enqueuePending(context, claim.run);
+  return `the source has changed: ${slices} slices are fetched once more, and ${added} new ones`;
+}
+
+/** From the ledger on, the run goes on without this process: what is not enqueued any more, the reconciler enqueues. */
+async function enqueuePending({ database, queues }: WorkContext, run: string): Promise<void> {
+  const pending = await pendingSlices(database, run);
   await queues.add(
     'sheaf-slices',
     pending.map((slice) => ({ ...slice, round: Date.now() })),
   );
-  return `${slices.length} slices lost staged rows and are fetched again`;
+}
+
+/** How long a source may leave the last question unanswered before the run is published without its answer. */
+const PATIENCE_MS = 120_000;
+/** The longest time between two such questions, whatever the source asks for: patience would run out unused. */
+const LONGEST_WAIT_MS = 30_000;
+
+/** Has the finalisation carried out again later. False when the source has been silent for too long. */
+async function askLater({ database, queues }: WorkContext, { claim, run }: Finalising, until: Date): Promise<boolean> {
+  if (!(await postponeFinalise(database, claim, PATIENCE_MS))) return false;
+  const delayMs = Math.min(LONGEST_WAIT_MS, Math.max(1_000, until.getTime() - Date.now()));
+  const job = { run: run.id, generation: run.generation, attempt: claim.attempt, round: 0 };
+  await queues.add('sheaf-finalise', [job], { delayMs });
+  return true;
 }
 
 /** Null when no files were asked for. */

@@ -1,20 +1,27 @@
+import type { Reread } from '../db/queries/refetch.ts';
 import { listSlices, sliceTotals } from '../db/queries/slices.ts';
 import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
-import type { RunRow } from '../db/schema.ts';
+import type { RunRow, SliceRow } from '../db/schema.ts';
 import { GateClosedError, TransientError } from '../domain/errors.ts';
 import type { Proof } from '../domain/report.ts';
 import { sliceStates } from '../domain/slice.ts';
 import { findGap } from '../domain/span.ts';
 import type { SourceQuery } from '../sources/source.ts';
+import { type Look, lookAgain } from './look-again.ts';
 import type { WorkContext } from './work-context.ts';
 
 export type Verdict =
   /** Rows that the ledger counts are not in the staging table: PostgreSQL crashed. These slices must be fetched again. */
-  { readonly kind: 'lost'; readonly slices: readonly number[] } | { readonly kind: 'judged'; readonly proof: Proof };
+  | { readonly kind: 'lost'; readonly slices: readonly number[] }
+  /** The source has changed since it was read: this must be read once more. */
+  | { readonly kind: 'moved'; readonly reread: Reread }
+  /** The source does not answer: to be asked again after `until`, or else the proof is what can be said. */
+  | { readonly kind: 'unanswered'; readonly until: Date; readonly proof: Proof }
+  | { readonly kind: 'judged'; readonly proof: Proof };
 
 /**
- * Whether what is staged is the whole of what the source had. Held against each other: the ledger, the staging table,
- * the plan, and the source's own count before and after. What cannot be proved is said in the proof's reason.
+ * Whether what is staged is the whole of what the source has. Held against each other: the ledger, the staging table,
+ * the plan, and the source's own count. What cannot be proved is said in the proof's reason.
  */
 export async function verifyRun(context: WorkContext, run: RunRow, query: SourceQuery): Promise<Verdict> {
   const { database } = context;
@@ -23,62 +30,72 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   const staged = await stagedBySlice(database, run.id);
   const lost = slices.filter((slice) => slice.records !== (staged.get(slice.number) ?? 0)).map((slice) => slice.number);
   if (lost.length > 0) return { kind: 'lost', slices: lost };
+  // Proved, or not, and merged, by a finaliser that died before it was through: the files must say the same.
+  if (run.mergedGeneration === run.generation && run.proof !== null) return { kind: 'judged', proof: run.proof };
 
+  const facts = await ledgerFacts(context, run, slices);
+  const broken = whatIsBroken(facts, run.strategy === 'offset');
+  if (broken !== null) return { kind: 'judged', proof: { ...facts, holds: false, reason: broken, countAfter: null } };
+  const taken = facts.distinctKeys + facts.rejects;
+  const brought = { run, query, slices, taken, rejects: facts.rejects };
+  const look = await unlessSilent(() => lookAgain(context.reach(run.request.dataset.source), brought));
+  if ('until' in look) {
+    const reason = `the source could not be asked for its count again: ${look.message}`;
+    return { kind: 'unanswered', until: look.until, proof: { ...facts, holds: false, reason, countAfter: null } };
+  }
+  if (look.reread !== null) return { kind: 'moved', reread: look.reread };
+  const proof = { ...facts, holds: look.reason === null, reason: look.reason, countAfter: look.count };
+  return { kind: 'judged', proof };
+}
+
+/** What Sheaf itself knows, before the source is asked. */
+export type LedgerFacts = Omit<Proof, 'holds' | 'reason' | 'countAfter'>;
+
+async function ledgerFacts({ database }: WorkContext, run: RunRow, slices: readonly SliceRow[]): Promise<LedgerFacts> {
   const totals = await sliceTotals(database, run.id);
-  const after = await countAgain(context, run, query);
-  const facts = {
+  const spans = slices.map((slice) => slice.span);
+  return {
     slices: slices.length,
     failedSlices: totals.failed,
     openSlices: totals.open,
-    isCovered:
-      findGap(
-        run.span,
-        slices.map((slice) => slice.span),
-      ) === null,
-    stagedRows: sum([...staged.values()]),
+    isCovered: findGap(run.span, spans) === null,
+    stagedRows: totals.records, // each slice's was found to be so
     ledgerRows: totals.records,
     distinctKeys: await countDistinctKeys(database, run.id),
     rejects: totals.rejects,
-    countBefore: run.expected,
-    countAfter: after.count,
+    countBefore: run.countBefore ?? run.expected,
+    upto: run.strategy === 'keyset' ? run.span.upto : null,
+    rereads: run.rereads,
+    rereadSlices: run.rereadSlices,
+    isExtended: run.isExtended,
   };
-  const reason = after.trouble ?? whatIsMissing(facts, run.strategy === 'offset');
-  return { kind: 'judged', proof: { holds: reason === null, reason, ...facts } };
 }
 
-/** A source that does not answer now leaves the run unproved, not unpublished: `sheaf resume` asks again. */
-async function countAgain(
-  { reach }: WorkContext,
-  run: RunRow,
-  query: SourceQuery,
-): Promise<{ count: number | null; trouble: string | null }> {
-  const { source, fetch } = reach(run.request.dataset.source);
-  try {
-    return { count: await source.count(fetch, query, { ...run.span, strategy: run.strategy }), trouble: null };
-  } catch (error) {
-    if (!(error instanceof TransientError || error instanceof GateClosedError)) throw error;
-    return { count: null, trouble: `the source could not be asked for its count again: ${error.message}` };
-  }
-}
-
-type ProofFacts = Omit<Proof, 'holds' | 'reason'>;
-
-/** Why the facts do not prove the copy complete, for a person; null when they do. */
-export function whatIsMissing(facts: ProofFacts, mayOverlap: boolean): string | null {
-  const { slices, failedSlices, distinctKeys, stagedRows, rejects, countBefore, countAfter } = facts;
+/** Why no count of the source's could make the copy complete, for a person; null when one could. */
+export function whatIsBroken(facts: LedgerFacts, mayOverlap: boolean): string | null {
+  const { slices, failedSlices, distinctKeys, stagedRows } = facts;
   if (facts.openSlices > 0) return `${facts.openSlices} of ${slices} slices have not settled`;
   if (failedSlices > 0) return `${failedSlices} of ${slices} slices failed`;
   if (!facts.isCovered) return 'the slices do not cover what was planned without a gap';
   if (distinctKeys !== stagedRows && !mayOverlap)
     return `${stagedRows - distinctKeys} rows are staged under a key that is staged already`;
-  if (countBefore === null || countAfter === null) return 'the source does not say how many records it has';
-  const taken = distinctKeys + rejects;
-  const [least, most] = [Math.min(countBefore, countAfter), Math.max(countBefore, countAfter)];
-  if (taken >= least && taken <= most) return null;
-  const counted = least === most ? `${least}` : `${countBefore} before and ${countAfter} after`;
-  return `the source counts ${counted}, but ${taken} came (${rejects} of them rejected)`;
+  return null;
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
+interface Silence {
+  readonly until: Date;
+  readonly message: string;
+}
+
+/** How long a source that gave no answer, and did not say when it will, is left alone before it is asked again. */
+const QUIET_MS = 10_000;
+
+async function unlessSilent(look: () => Promise<Look>): Promise<Look | Silence> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof GateClosedError) return { until: error.until, message: error.message };
+    if (!(error instanceof TransientError)) throw error;
+    return { until: error.retryAt ?? new Date(Date.now() + QUIET_MS), message: error.message };
+  }
 }

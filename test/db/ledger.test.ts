@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
 import { ensureDataset } from '../../src/db/queries/datasets.ts';
 import { mergeStaged } from '../../src/db/queries/records.ts';
+import { refetchSlices, rereadSlices } from '../../src/db/queries/refetch.ts';
 import {
   beginFinalising,
   claimFinalise,
@@ -9,11 +10,18 @@ import {
   endRun,
   getRun,
   insertRun,
-  refetchSlices,
+  postponeFinalise,
   resolveRun,
   sealRun,
 } from '../../src/db/queries/runs.ts';
-import { claimSlice, insertSlices, releaseDeadSlices, releaseSlice, sliceTotals } from '../../src/db/queries/slices.ts';
+import {
+  claimSlice,
+  insertSlices,
+  listSlices,
+  releaseDeadSlices,
+  releaseSlice,
+  sliceTotals,
+} from '../../src/db/queries/slices.ts';
 import { createStaging, type StagedPage, stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
 import { buryWorkers, registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
@@ -224,8 +232,15 @@ describe('a finaliser that another has followed', () => {
     expect(await mergeStaged(database, stale, { dataset: 'oda/Sag', rows })).toBeUndefined();
     expect(await endFinalised(database, stale, { state: 'complete', reason: null })).toBe(false);
     expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
+    const grown = { after: 0, upto: 300 };
+    const reread = { slices: [1], added: [{ after: 200, upto: 300 }], span: grown, expected: 9 };
+    expect(await rereadSlices(database, stale, reread)).toBe(false);
+    expect(await postponeFinalise(database, stale, 60_000)).toBe(false);
     expect((await stagedBySlice(database, run)).size).toBe(2);
-    expect((await getRun(database, run)).state).toBe('finalising');
+    expect(await getRun(database, run)).toMatchObject({
+      ...{ state: 'finalising', span: { after: 0, upto: 200 }, sliceCount: 2, expected: 4 },
+      ...{ rereads: 0, isExtended: false, unansweredSince: null },
+    });
     expect(await mergeStaged(database, current, { dataset: 'oda/Sag', rows })).toMatchObject({ inserted: 2 });
     expect(await endFinalised(database, current, { state: 'complete', reason: null })).toBe(true);
   });
@@ -236,6 +251,27 @@ describe('a finaliser that another has followed', () => {
     await endFinalised(database, current, { state: 'complete', reason: null });
     expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
     expect(await sliceTotals(database, run)).toMatchObject({ open: 0, records: 2 });
+  });
+
+  it('sends slices back, and adds some, in one step that is there or not', async () => {
+    const { database, run, current } = await setUpStale();
+    const added = [
+      { after: 200, upto: 250 },
+      { after: 250, upto: 300 },
+    ];
+    await rereadSlices(database, current, { slices: [1], added, span: { after: 0, upto: 300 }, expected: 9 });
+    expect(await getRun(database, run)).toMatchObject({
+      ...{ state: 'fetching', span: { after: 0, upto: 300 }, sliceCount: 4, expected: 9, countBefore: 4 },
+      ...{ rereads: 1, rereadSlices: 1, isExtended: true, finaliser: null },
+    });
+    const slices = await listSlices(database, run, ['pending', 'done']);
+    expect(slices.map(({ number, span, state }) => [number, span.after, span.upto, state])).toEqual([
+      [1, 0, 100, 'pending'],
+      [2, 100, 200, 'done'],
+      [3, 200, 250, 'pending'],
+      [4, 250, 300, 'pending'],
+    ]);
+    expect([...(await stagedBySlice(database, run)).keys()]).toEqual([2]);
   });
 
   it('merges once a generation, and reports the same counts when asked again', async () => {

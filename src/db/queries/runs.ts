@@ -7,7 +7,6 @@ import type { Span } from '../../domain/span.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { desc, eq, inArray, like, or } from '../drizzle.ts';
 import { type RunRow, runs } from '../schema.ts';
-import { stagingTable } from './staging.ts';
 
 export interface NewRun {
   readonly id: string;
@@ -144,6 +143,20 @@ export async function releaseFinalise({ pool }: Database, claim: FinaliseClaim):
 }
 
 /**
+ * Lets go of a finalisation because the source does not answer, so that it can be claimed again later. False when it
+ * has not answered for `patienceMs`, or when the claim no longer held.
+ */
+export async function postponeFinalise({ pool }: Database, claim: FinaliseClaim, patienceMs: number): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.runs set finaliser = null, unanswered_since = coalesce(unanswered_since, now())
+     where id = $1 and attempt = $2 and state = 'finalising'
+       and (unanswered_since is null or unanswered_since > now() - $3 * interval '1 millisecond')`,
+    [claim.run, claim.attempt, patienceMs],
+  );
+  return rowCount === 1;
+}
+
+/**
  * Lets go of what a living worker is noted as finaliser for but is not at, because it lost the database on the way.
  * `isHeld` is asked after looking: whoever claims a run holds it before.
  */
@@ -157,37 +170,6 @@ export async function releaseForgottenFinalisations(
     [workerId],
   );
   for (const claim of rows) if (!isHeld(claim.run)) await releaseFinalise(database, claim);
-}
-
-/**
- * Sends a run back from finalising to fetching, and slices that lost what they had staged back to their beginning, in
- * one transaction under the finaliser's fence. False when the claim no longer held; nothing is written then.
- */
-export async function refetchSlices(
-  { pool }: Database,
-  claim: FinaliseClaim,
-  slices: readonly number[],
-): Promise<boolean> {
-  return inTransaction(pool, async (client) => {
-    const { rowCount } = await client.query(
-      `update sheaf.runs set state = 'fetching', finaliser = null where id = $1 and attempt = $2 and state = 'finalising'`,
-      [claim.run, claim.attempt],
-    );
-    if (rowCount !== 1) return false;
-    await client.query(`delete from ${stagingTable(claim.run)} where slice_number = any($1::int[])`, [[...slices]]);
-    await client.query('delete from sheaf.rejects where run_id = $1 and slice_number = any($2::int[])', [
-      claim.run,
-      [...slices],
-    ]);
-    await client.query(
-      `update sheaf.slices
-       set state = 'pending', worker_id = null, attempt = attempt + 1, cursor = null, records = 0, rejects = 0, pages = 0,
-           deaths = 0, updated_at = now(), due_at = now()
-       where run_id = $1 and number = any($2::int[])`,
-      [claim.run, [...slices]],
-    );
-    return true;
-  });
 }
 
 export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof: Proof): Promise<void> {
@@ -293,7 +275,7 @@ export async function reopenRun({ pool }: Database, run: string): Promise<boolea
     const { rowCount } = await client.query(
       `update sheaf.runs
        set state = 'fetching', generation = generation + 1, reason = null, error = null, finaliser = null,
-           finished_at = null
+           finished_at = null, rereads = 0, reread_slices = 0, is_extended = false, unanswered_since = null
        where id = $1 and state in ('failed', 'partial') and sealed_at is not null`,
       [run],
     );

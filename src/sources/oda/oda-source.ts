@@ -8,7 +8,7 @@ import { checkFilterNames, parseFilter } from './filter.ts';
 import { parseMetadata } from './metadata.ts';
 import { pagePath } from './page-url.ts';
 import { readPage } from './read-page.ts';
-import { count, survey } from './survey.ts';
+import { count, extent, survey } from './survey.ts';
 
 export interface OdaSourceOptions {
   /** The service's root, e.g. `https://oda.ft.dk/api/`. */
@@ -37,6 +37,7 @@ export function createOdaSource({ baseUrl }: OdaSourceOptions): Source {
     check: async (fetch, entity, selection) => checkSelection(await entities(fetch), entity, selection),
     survey,
     count,
+    extent,
     pagePath,
     readPage,
     canonicalShape: canonicalShapeOf,

@@ -1,7 +1,7 @@
 import { PermanentError, UsageError } from '../../domain/errors.ts';
 import type { Strategy } from '../../domain/harvest-request.ts';
 import { hasIntegerKey } from '../normalise.ts';
-import type { CountRange, SourceFetch, SourceQuery, Survey } from '../source.ts';
+import type { CountRange, Extent, SourceFetch, SourceQuery, Survey } from '../source.ts';
 import { requestPath } from './page-url.ts';
 import { type Answer, orderIgnored, readAnswer } from './read-answer.ts';
 
@@ -37,6 +37,14 @@ export async function count(fetch: SourceFetch, query: SourceQuery, within?: Cou
   if (value === null || isKeyed) return value;
   if (within !== undefined) return Math.max(0, Math.min(value, within.upto) - within.after);
   return Math.min(value, query.selection.maxRecords ?? value);
+}
+
+/** The count of everything and the last row, in one answer. */
+export async function extent(fetch: SourceFetch, query: SourceQuery): Promise<Extent> {
+  const path = requestPath(query, { orderBy: 'descending', top: 1, hasCount: true });
+  const { value } = await fetch(path, (body) => readAnswer(query, body, { most: 1 }));
+  const highest = hasIntegerKey(query.entity) ? keyAt(value, 0) : null;
+  return { count: value.count, highest };
 }
 
 async function firstPage(fetch: SourceFetch, query: SourceQuery): Promise<Answer> {
