@@ -88,7 +88,7 @@ interface Silence {
 }
 
 /** How long a source that gave no answer, and did not say when it will, is left alone before it is asked again. */
-const QUIET_MS = 10_000;
+const QUIET_MS = 5_000;
 
 async function unlessSilent(look: () => Promise<Look>): Promise<Look | Silence> {
   try {

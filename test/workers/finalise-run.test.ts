@@ -62,11 +62,25 @@ it('a key that two slices have staged is found, and the run is partial', async (
   expect(await tableContent(fleet.context.database.url, 'oda/Afstemning')).toEqual(contentOf(rows));
 });
 
-it('a source that is away when the run is verified leaves it partial, not failed', async () => {
+it('a source that is away when the run is verified is waited for', async () => {
+  const fleet = await setUp();
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [] }));
+  const where = { entity: 'Afstemning', pathIncludes: 'inlinecount' };
+  fleet.twin.setBehaviour({ faults: [{ fault: { kind: 'status', status: 503 }, where, count: 4 }] });
+  await fleet.startWorker();
+  const { pool } = fleet.context.database;
+  const waitsFor = async () => (await pool.query('select unanswered_since as since, state from sheaf.runs')).rows[0];
+  await expect.poll(waitsFor, { timeout: 20_000 }).toMatchObject({ since: expect.any(Date), state: 'finalising' });
+  expect(await fleet.ended(run)).toMatchObject({ state: 'complete', inserted: 250 });
+}, 60_000);
+
+it('a source that stays away leaves the run partial, not failed', async () => {
   const fleet = await setUp();
   const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [] }));
   const where = { entity: 'Afstemning', pathIncludes: 'inlinecount' };
   fleet.twin.setBehaviour({ faults: [{ fault: { kind: 'status', status: 503 }, where }] });
+  const { pool } = fleet.context.database;
+  await pool.query(`update sheaf.runs set unanswered_since = now() - interval '3 minutes'`);
   await fleet.startWorker();
   const report = await fleet.ended(run);
   expect(report.state).toBe('partial');
