@@ -101,6 +101,15 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
           expect(await specimen.source.count(specimen.fetch, query)).toBe(specimen.keys.length);
         });
 
+        it('tells the count and the highest key at once, of what the filter selects', async () => {
+          const { source, fetch, keys, filter, filtered, emptyFilter } = specimen;
+          const extentOf = async (selection: Partial<Selection>) => source.extent(fetch, await queryOf(selection));
+          const whole = (some: readonly string[]) => ({ count: some.length, highest: Math.max(...some.map(Number)) });
+          expect(await extentOf({})).toEqual(whole(keys));
+          expect(await extentOf({ filter, maxRecords: 1 })).toEqual(whole(filtered));
+          expect(await extentOf({ filter: emptyFilter })).toEqual({ count: 0, highest: null });
+        });
+
         it('keeps a row that is not a record as a reject, and the records around it', async () => {
           const { keys, rejects } = await harvest({}, 1, specimen.spoiled.entity);
           expect(keys).toEqual(specimen.spoiled.keys);

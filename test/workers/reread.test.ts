@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { listSlices } from '../../src/db/queries/slices.ts';
+import { stagingTable } from '../../src/db/queries/staging.ts';
 import type { SliceRow } from '../../src/db/schema.ts';
 import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
 import type { Proof, RunReport } from '../../src/domain/report.ts';
@@ -175,6 +176,16 @@ describe('a source that changes while it is read by key', () => {
     const tail = await setUp({ ids: range(1, 300) });
     whenFetched(tail.fleet, (time) => time === 1 && tail.source.remove(299, 300));
     await expectCopy(tail.fleet, await tail.fleet.harvest(`oda/${SET}`), tail.source.content());
+  });
+
+  it('is copied when as many rows came beyond the end as went before it', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 300) });
+    whenFetched(fleet, (time) => {
+      if (time > 1) return;
+      source.remove(5);
+      source.put(301);
+    });
+    await expectCopy(fleet, await fleet.harvest(`oda/${SET}`), source.content());
   });
 
   it('is asked for its tail once, so that one that never ends growing is copied up to a key', async () => {
@@ -420,6 +431,21 @@ describe('a finaliser that dies', () => {
     await pool.query(`update sheaf.slices set updated_at = now() - interval '1 minute' where state = 'pending'`);
     await fleet.startWorker();
     await expectCopy(fleet, await fleet.ended(run), source.content());
+  });
+
+  it('after the merge, with what was staged lost as well, is followed by one that merges what it fetches', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 300) });
+    const run = await launch(fleet);
+    await breakOnce(fleet, 'before update on sheaf.runs', `new.state in ('complete', 'partial')`);
+    let emptied: Promise<unknown> | undefined;
+    fleet.context.telemetry.on('finalise.step', ({ step }) => {
+      if (step !== 'merge' || emptied !== undefined) return;
+      source.put(...range(301, 310));
+      emptied = fleet.context.database.pool.query(`truncate ${stagingTable(run)}`);
+    });
+    await fleet.startWorker();
+    await expectCopy(fleet, await fleet.ended(run), source.content());
+    await emptied;
   });
 
   it('after the merge leaves what it proved to the next one, which publishes that', async () => {
