@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { launchRun, resumeRun } from '../../src/runtime/harvest.ts';
+import { cancel, launchRun, resumeRun } from '../../src/runtime/harvest.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { startFleet } from '../support/fleet.ts';
@@ -73,6 +73,23 @@ it('a source that is away when the run is verified is waited for', async () => {
   await expect.poll(waitsFor, { timeout: 20_000 }).toMatchObject({ since: expect.any(Date), state: 'finalising' });
   expect(await fleet.ended(run)).toMatchObject({ state: 'complete', inserted: 250 });
 }, 60_000);
+
+it('a source that asks to be left alone is left alone, and the run waits', async () => {
+  const fleet = await setUp();
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [] }));
+  const fault = { kind: 'status', status: 429, retryAfter: { inSeconds: 90 } } as const;
+  const where = { entity: 'Afstemning', pathIncludes: 'inlinecount' };
+  fleet.twin.setBehaviour({ faults: [{ fault, where }] });
+  fleet.twin.clearRequests();
+  await fleet.startWorker();
+  await expect
+    .poll(async () => (await findRun(fleet.context, run)).unansweredSince, { timeout: 20_000 })
+    .not.toBeNull();
+  await sleep(1_500);
+  expect(await findRun(fleet.context, run)).toMatchObject({ state: 'finalising', finaliser: null, proof: null });
+  expect(fleet.twin.requests.filter(({ path }) => path.includes('inlinecount'))).toHaveLength(1);
+  await cancel(fleet.context, await findRun(fleet.context, run));
+});
 
 it('a source that stays away leaves the run partial, not failed', async () => {
   const fleet = await setUp();

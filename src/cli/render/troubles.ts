@@ -32,6 +32,13 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, not
     const work = `${plural(waiting, 'slice')} waiting, ${held} being worked`;
     note(`run ${run} has made no progress for ${duration(forMs)}: ${work}; \`sheaf status ${run}\` tells more`);
   });
+  telemetry.on('run.reread', ({ run, slices, added }) => {
+    const what = [
+      ...(slices > 0 ? [`${plural(slices, 'slice')} once more`] : []),
+      ...(added > 0 ? [`${plural(added, 'slice')} of what came beyond its ends`] : []),
+    ];
+    note(`run ${run}: the source does not hold what was read; fetching ${what.join(' and ')}`);
+  });
   telemetry.on('connection.trouble', ({ store, error }) => {
     say(store, `the connection to the ${store} has trouble: ${error.message}; trying again`);
   });
