@@ -89,6 +89,14 @@ describe('a source that misbehaves', () => {
 describe('a record that cannot be taken', () => {
   const schema = [parseEntitySchema('Odd', 'id:l text:s? number:l?')];
 
+  it('is one reject when it is the last row of a page', async () => {
+    const rows = range(1, 1_500).map((id) => (id === 100 ? { key: id, text: '{"text":"no key"}' } : `{"id":${id}}`));
+    // The far last key makes the first slice hold all the others, so that it has many pages.
+    const dataset = inlineData({ Odd: [...rows, '{"id":90000}'] }, { schema });
+    const fleet = await startFleet({ twin: { dataset } });
+    expect(await fleet.harvest('oda/Odd')).toMatchObject({ state: 'complete', records: 1_500, rejected: 1 });
+  });
+
   it('is stored losslessly where PostgreSQL can, and is a reject with its reason where it cannot', async () => {
     const dataset = inlineData(
       {

@@ -12,6 +12,8 @@ export interface Answer {
   /** In the order they came; of rows with the same key only the last one's content. */
   readonly records: readonly NormalisedRecord[];
   readonly rejects: readonly RejectedRecord[];
+  /** How many of the rejects came after the last record. */
+  readonly trailingRejects: number;
   /** Rows in the response, taken or not. */
   readonly received: number;
   /** How many the source says match; null when it was not asked, or does not say. */
@@ -35,11 +37,12 @@ export function readAnswer(query: SourceQuery, body: string, options: ReadOption
   const most = options.most ?? values.length;
   const rows = values.slice(0, most);
   checkFilter(rows, query);
-  const { records, rejects } = normaliseRows(rows, texts, query.entity);
+  const { records, rejects, trailingRejects } = normaliseRows(rows, texts, query.entity);
   if (hasIntegerKey(query.entity)) checkOrder(records, options.order ?? 'ascending', query);
   return {
     records,
     rejects,
+    trailingRejects,
     received: rows.length,
     count: readCount(envelope['odata.count']),
     hasNext: typeof envelope['odata.nextLink'] === 'string' && envelope['odata.nextLink'] !== '',
@@ -94,21 +97,23 @@ function checkFilter(rows: readonly unknown[], { selection, entity }: SourceQuer
   );
 }
 
-interface Normalised {
-  readonly records: readonly NormalisedRecord[];
-  readonly rejects: readonly RejectedRecord[];
-}
+type Normalised = Pick<Answer, 'records' | 'rejects' | 'trailingRejects'>;
 
 /** A row sent twice is one record. When its two versions differ, it changed while it was read: the last one is newer. */
 function normaliseRows(rows: readonly unknown[], texts: readonly string[], entity: Entity): Normalised {
   const records = new Map<string, NormalisedRecord>();
   const rejects: RejectedRecord[] = [];
+  let before = 0; // rejects that came before the last record
   for (const [index, row] of rows.entries()) {
     const normalised = normaliseRecord(texts[index] ?? '', row, entity);
-    if (isReject(normalised)) rejects.push(normalised);
-    else records.set(normalised.key, normalised);
+    if (isReject(normalised)) {
+      rejects.push(normalised);
+    } else {
+      records.set(normalised.key, normalised);
+      before = rejects.length;
+    }
   }
-  return { records: [...records.values()], rejects };
+  return { records: [...records.values()], rejects, trailingRejects: rejects.length - before };
 }
 
 function checkOrder(records: readonly NormalisedRecord[], order: string, { entity }: SourceQuery): void {

@@ -11,8 +11,11 @@ export function readPage(query: SourceQuery, position: PagePosition, body: strin
 function readKeysetPage(query: SourceQuery, position: PagePosition, body: string): Page {
   const answer = readAnswer(query, body);
   for (const record of answer.records) checkInside(record, position, query);
-  const { records, rejects, received } = answer;
-  return { records, rejects, received, next: nextKey(answer, position, query) };
+  const { records, rejects, trailingRejects, received } = answer;
+  const next = nextKey(answer, position, query);
+  // The next page starts behind the last record: rows after it that could not be read come again with that page.
+  const own = next === null ? rejects : rejects.slice(0, rejects.length - trailingRejects);
+  return { records, rejects: own, received, next };
 }
 
 /**
