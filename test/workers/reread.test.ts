@@ -1,74 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { listSlices } from '../../src/db/queries/slices.ts';
-import { stagingTable } from '../../src/db/queries/staging.ts';
 import type { SliceRow } from '../../src/db/schema.ts';
 import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
-import type { Proof, RunReport } from '../../src/domain/report.ts';
-import { launchRun, resumeRun } from '../../src/runtime/harvest.ts';
+import { resumeRun } from '../../src/runtime/harvest.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
 import type { FaultRule } from '../../src/twin/faults.ts';
 import { parseEntitySchema } from '../../src/twin/schema.ts';
 import { inlineData, type TwinData } from '../../src/twin/twin-data.ts';
-import { finaliseRun } from '../../src/workers/finalise-run.ts';
 import { describeEngines } from '../support/engines.ts';
-import { type Fleet, startFleet } from '../support/fleet.ts';
-import { contentOf, ndjsonContent, type Row, tableContent } from '../support/independent.ts';
+import { startFleet } from '../support/fleet.ts';
+import { contentOf } from '../support/independent.ts';
+import {
+  countsOf,
+  expectCopy,
+  isCount,
+  type Living,
+  launch,
+  pagesOf,
+  proofOf,
+  SET,
+  setUp,
+  slicesOf,
+  whenFetched,
+  whenStaged,
+} from '../support/living-source.ts';
 import { range, votes } from '../support/rows.ts';
-
-const SET = 'Afstemning';
-
-/** What the source holds, kept beside the twin, so that a test knows at every moment what a copy should hold. */
-class Living {
-  readonly rows: Map<number, Row>;
-  readonly #fleet: Fleet;
-  constructor(fleet: Fleet, ids: readonly number[]) {
-    this.#fleet = fleet;
-    this.rows = new Map(votes(ids).map((row) => [Number(row['id']), row]));
-  }
-  put(...ids: number[]): void {
-    for (const row of votes(ids)) {
-      this.#fleet.twin.put(SET, row as never);
-      this.rows.set(Number(row['id']), row);
-    }
-  }
-  remove(...ids: number[]): void {
-    for (const id of ids) {
-      this.#fleet.twin.remove(SET, id);
-      this.rows.delete(id);
-    }
-  }
-  content(): Map<string, string> {
-    return contentOf([...this.rows.values()]);
-  }
-}
-
-interface SetUp {
-  readonly ids: readonly number[];
-  readonly redisUrl?: string | undefined;
-  readonly environment?: Record<string, string>;
-}
-
-async function setUp({ ids, redisUrl, environment = {} }: SetUp) {
-  const twin = { dataset: inlineData({ [SET]: votes(ids) }) };
-  const fleet = await startFleet({ redisUrl, twin, environment });
-  return { fleet, source: new Living(fleet, ids) };
-}
-
-/** Does something each time that a run's slices have all settled, before anything is verified. */
-function whenFetched(fleet: Fleet, act: (time: number) => void): void {
-  let time = 0;
-  fleet.context.telemetry.on('run.state', ({ state }) => {
-    if (state === 'finalising') act(++time);
-  });
-}
-
-/** Does something once a number of pages is staged. */
-function whenStaged(fleet: Fleet, pages: number, act: () => void): void {
-  let staged = 0;
-  fleet.context.telemetry.on('page.staged', () => {
-    if (++staged === pages) act();
-  });
-}
 
 /** Does something at every request for the set. */
 const atEachRequest = (act: () => void): FaultRule => ({
@@ -87,31 +42,6 @@ const missing = (slice: SliceRow | undefined, rows: number, count?: number): Fau
   where: { entity: SET, pathIncludes: `id le ${slice?.span.upto}&`, matches: ({ path }) => !isCount(path) },
   ...(count === undefined ? {} : { count }),
 });
-
-const isCount = (path: string): boolean => path.includes('inlinecount');
-const countsOf = ({ twin }: Fleet): number => twin.requests.filter(({ path }) => isCount(path)).length;
-const pagesOf = ({ twin }: Fleet): number => twin.requests.filter(({ path }) => !isCount(path)).length;
-
-async function proofOf(fleet: Fleet, run: string): Promise<Proof | null> {
-  return (await findRun(fleet.context, run)).proof;
-}
-
-async function expectCopy(fleet: Fleet, report: RunReport, wanted: Map<string, string>): Promise<void> {
-  expect(report).toMatchObject({ state: 'complete', reason: null, records: wanted.size });
-  expect(await tableContent(fleet.context.database.url, `oda/${SET}`)).toEqual(wanted);
-  const file = report.exports.find(({ format }) => format === 'ndjson');
-  expect(file?.records).toBe(wanted.size);
-  expect(await ndjsonContent(file?.path ?? '')).toEqual(wanted);
-}
-
-async function launch(fleet: Fleet, changes: Partial<HarvestRequest> = {}): Promise<string> {
-  const run = await launchRun(fleet.context, fleet.request(`oda/${SET}`, { formats: ['ndjson'], ...changes }));
-  fleet.twin.clearRequests();
-  return run;
-}
-
-const slicesOf = (fleet: Fleet, run: string) =>
-  listSlices(fleet.context.database, run, ['pending', 'working', 'done', 'failed']);
 
 describeEngines('a source that changes while it is read by key', (redisUrl) => {
   it('is copied as it is in the end: what came beyond the end or behind the cursor, and without what went', async () => {
@@ -370,98 +300,6 @@ describe('a source that stands still', () => {
       state: 'partial',
       reason: 'the source does not say how many records it has',
     });
-    expect(countsOf(fleet)).toBe(1);
-  });
-});
-
-describe('a finaliser that dies', () => {
-  /** The store breaks off the first statement of this kind, as it does when it is shut down. */
-  const breakOnce = (fleet: Fleet, when: string, condition: string) =>
-    fleet.context.database.pool.query(
-      `create sequence public.times;
-       create function public.break_off() returns trigger language plpgsql as $$
-       begin
-         if ${condition} and nextval('public.times') = 1 then
-           raise exception 'shut down' using errcode = '57P01';
-         end if;
-         return new;
-       end $$;
-       create trigger break_off ${when} for each row execute function public.break_off()`,
-    );
-
-  it('while it sends slices back has sent none back', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 900) });
-    const run = await launch(fleet);
-    await breakOnce(fleet, 'before insert on sheaf.slices', 'true');
-    whenFetched(fleet, (time) => {
-      if (time > 1) return;
-      source.remove(5);
-      source.put(901);
-    });
-    await fleet.startWorker();
-    await expectCopy(fleet, await fleet.ended(run), source.content());
-    expect(await findRun(fleet.context, run)).toMatchObject({ rereads: 1, rereadSlices: 1, sliceCount: 10 });
-  });
-
-  it('when it has sent slices back, and enqueued none, is followed by the reconciler', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 900) });
-    const { pool } = fleet.context.database;
-    const run = await launch(fleet);
-    // Planned elsewhere, as far as this worker can tell: it fetches, and leaves the finalisation.
-    await pool.query(`create function public.elsewhere() returns trigger language plpgsql as $$
-      begin
-        if old.state = 'fetching' and new.state = 'finalising' then new.source_url = 'http://elsewhere/'; end if;
-        return new;
-      end $$;
-      create trigger elsewhere before update on sheaf.runs for each row execute function public.elsewhere()`);
-    const first = await fleet.startWorker();
-    await expect.poll(async () => (await findRun(fleet.context, run)).state).toBe('finalising');
-    await first.stop();
-    await pool.query(`drop trigger elsewhere on sheaf.runs; update sheaf.runs set source_url = '${fleet.twin.url}'`);
-    source.remove(5);
-    source.put(901);
-
-    const { rows } = await pool.query<{ id: number }>('select max(id) as id from sheaf.workers');
-    const add = () => Promise.reject(Object.assign(new Error('the process is gone'), { code: 'ECONNRESET' }));
-    const dying = { ...fleet.context, queues: { ...fleet.context.queues, add }, workerId: rows[0]?.id ?? 0 };
-    await expect(finaliseRun(dying, { run, generation: 1 })).rejects.toThrow('the process is gone');
-    const pending = await listSlices(fleet.context.database, run, ['pending']);
-    expect([(await findRun(fleet.context, run)).state, pending.length]).toEqual(['fetching', 2]);
-
-    await pool.query(`update sheaf.slices set updated_at = now() - interval '1 minute' where state = 'pending'`);
-    await fleet.startWorker();
-    await expectCopy(fleet, await fleet.ended(run), source.content());
-  });
-
-  it('after the merge, with what was staged lost as well, is followed by one that merges what it fetches', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 300) });
-    const run = await launch(fleet);
-    await breakOnce(fleet, 'before update on sheaf.runs', `new.state in ('complete', 'partial')`);
-    let emptied: Promise<unknown> | undefined;
-    fleet.context.telemetry.on('finalise.step', ({ step }) => {
-      if (step !== 'merge' || emptied !== undefined) return;
-      source.put(...range(301, 310));
-      emptied = fleet.context.database.pool.query(`truncate ${stagingTable(run)}`);
-    });
-    await fleet.startWorker();
-    await expectCopy(fleet, await fleet.ended(run), source.content());
-    await emptied;
-  });
-
-  it('after the merge leaves what it proved to the next one, which publishes that', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 300) });
-    const run = await launch(fleet);
-    const wanted = source.content();
-    await breakOnce(fleet, 'before update on sheaf.runs', `new.state in ('complete', 'partial')`);
-    fleet.context.telemetry.on('finalise.step', ({ step }) => {
-      if (step !== 'merge') return;
-      source.put(...range(301, 310));
-      source.remove(1);
-    });
-    await fleet.startWorker();
-    const report = await fleet.ended(run);
-    await expectCopy(fleet, report, wanted);
-    expect(report.inserted).toBe(300);
     expect(countsOf(fleet)).toBe(1);
   });
 });

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { listSlices } from '../../src/db/queries/slices.ts';
+import { stagingTable } from '../../src/db/queries/staging.ts';
+import { findRun } from '../../src/runtime/inspect.ts';
+import { finaliseRun } from '../../src/workers/finalise-run.ts';
+import type { Fleet } from '../support/fleet.ts';
+import { countsOf, expectCopy, launch, setUp, whenFetched } from '../support/living-source.ts';
+import { range } from '../support/rows.ts';
+
+describe('a finaliser that dies', () => {
+  /** The store breaks off the first statement of this kind, as it does when it is shut down. */
+  const breakOnce = (fleet: Fleet, when: string, condition: string) =>
+    fleet.context.database.pool.query(
+      `create sequence public.times;
+       create function public.break_off() returns trigger language plpgsql as $$
+       begin
+         if ${condition} and nextval('public.times') = 1 then
+           raise exception 'shut down' using errcode = '57P01';
+         end if;
+         return new;
+       end $$;
+       create trigger break_off ${when} for each row execute function public.break_off()`,
+    );
+
+  it('while it sends slices back has sent none back', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 900) });
+    const run = await launch(fleet);
+    await breakOnce(fleet, 'before insert on sheaf.slices', 'true');
+    whenFetched(fleet, (time) => {
+      if (time > 1) return;
+      source.remove(5);
+      source.put(901);
+    });
+    await fleet.startWorker();
+    await expectCopy(fleet, await fleet.ended(run), source.content());
+    expect(await findRun(fleet.context, run)).toMatchObject({ rereads: 1, rereadSlices: 1, sliceCount: 10 });
+  });
+
+  it('when it has sent slices back, and enqueued none, is followed by the reconciler', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 900) });
+    const { pool } = fleet.context.database;
+    const run = await launch(fleet);
+    // Planned elsewhere, as far as this worker can tell: it fetches, and leaves the finalisation.
+    await pool.query(`create function public.elsewhere() returns trigger language plpgsql as $$
+      begin
+        if old.state = 'fetching' and new.state = 'finalising' then new.source_url = 'http://elsewhere/'; end if;
+        return new;
+      end $$;
+      create trigger elsewhere before update on sheaf.runs for each row execute function public.elsewhere()`);
+    const first = await fleet.startWorker();
+    await expect.poll(async () => (await findRun(fleet.context, run)).state).toBe('finalising');
+    await first.stop();
+    await pool.query(`drop trigger elsewhere on sheaf.runs; update sheaf.runs set source_url = '${fleet.twin.url}'`);
+    source.remove(5);
+    source.put(901);
+
+    const { rows } = await pool.query<{ id: number }>('select max(id) as id from sheaf.workers');
+    const add = () => Promise.reject(Object.assign(new Error('the process is gone'), { code: 'ECONNRESET' }));
+    const dying = { ...fleet.context, queues: { ...fleet.context.queues, add }, workerId: rows[0]?.id ?? 0 };
+    await expect(finaliseRun(dying, { run, generation: 1 })).rejects.toThrow('the process is gone');
+    const pending = await listSlices(fleet.context.database, run, ['pending']);
+    expect([(await findRun(fleet.context, run)).state, pending.length]).toEqual(['fetching', 2]);
+
+    await pool.query(`update sheaf.slices set updated_at = now() - interval '1 minute' where state = 'pending'`);
+    await fleet.startWorker();
+    await expectCopy(fleet, await fleet.ended(run), source.content());
+  });
+
+  it('after the merge, with what was staged lost as well, is followed by one that merges what it fetches', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 300) });
+    const run = await launch(fleet);
+    await breakOnce(fleet, 'before update on sheaf.runs', `new.state in ('complete', 'partial')`);
+    let emptied: Promise<unknown> | undefined;
+    fleet.context.telemetry.on('finalise.step', ({ step }) => {
+      if (step !== 'merge' || emptied !== undefined) return;
+      source.put(...range(301, 310));
+      emptied = fleet.context.database.pool.query(`truncate ${stagingTable(run)}`);
+    });
+    await fleet.startWorker();
+    await expectCopy(fleet, await fleet.ended(run), source.content());
+    await emptied;
+  });
+
+  it('after the merge leaves what it proved to the next one, which publishes that', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 300) });
+    const run = await launch(fleet);
+    const wanted = source.content();
+    await breakOnce(fleet, 'before update on sheaf.runs', `new.state in ('complete', 'partial')`);
+    fleet.context.telemetry.on('finalise.step', ({ step }) => {
+      if (step !== 'merge') return;
+      source.put(...range(301, 310));
+      source.remove(1);
+    });
+    await fleet.startWorker();
+    const report = await fleet.ended(run);
+    await expectCopy(fleet, report, wanted);
+    expect(report.inserted).toBe(300);
+    expect(countsOf(fleet)).toBe(1);
+  });
+});
