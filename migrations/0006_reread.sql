@@ -4,4 +4,5 @@ alter table sheaf.runs
   add column reread_slices    integer not null default 0 check (reread_slices >= 0), -- slices sent back, in this generation
   add column is_extended      boolean not null default false, -- the span was made longer, which is done once a generation
   add column count_before     bigint,       -- what `expected` was before it was first counted anew; null: never was
-  add column unanswered_since timestamptz;  -- the source has not said since then how many records it has; null: it has
+  add column unanswered_since timestamptz,  -- the source has not said since then how many records it has; null: it has
+  add column finalise_due_at timestamptz;   -- it is not to be finalised before this; null: at once

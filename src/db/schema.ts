@@ -73,6 +73,7 @@ export const runs = sheaf.table('runs', {
   isExtended: boolean('is_extended').notNull().default(false),
   countBefore: bigint('count_before', { mode: 'number' }),
   unansweredSince: moment('unanswered_since'),
+  finaliseDueAt: moment('finalise_due_at'),
   finishedAt: moment('finished_at'),
   stalledAt: moment('stalled_at'),
 });

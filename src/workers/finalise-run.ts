@@ -63,8 +63,8 @@ async function carryThrough(context: WorkContext, finalising: Finalising): Promi
   const verdict = await timed(clock, 'verify', () => verifyRun(context, run, query));
   if (verdict.kind === 'lost') return fetchAgain(context, claim, verdict.slices);
   if (verdict.kind === 'moved') return readOnceMore(context, claim, verdict.reread);
-  if (verdict.kind === 'unanswered' && (await askLater(context, finalising, verdict.until)))
-    return `the source does not answer; asked again after ${verdict.until.toISOString()}`;
+  if (verdict.kind === 'unanswered' && (await askLater(context, finalising, verdict.waitMs)))
+    return 'the source does not answer, and is asked again later';
   return publishAll(context, finalising, verdict.proof);
 }
 
@@ -125,11 +125,15 @@ const PATIENCE_MS = 120_000;
 const LONGEST_WAIT_MS = 30_000;
 
 /** Has the finalisation carried out again later. False when the source has been silent for too long. */
-async function askLater({ database, queues }: WorkContext, { claim, run }: Finalising, until: Date): Promise<boolean> {
-  if (!(await postponeFinalise(database, claim, PATIENCE_MS))) return false;
-  const delayMs = Math.min(LONGEST_WAIT_MS, Math.max(1_000, until.getTime() - Date.now()));
+async function askLater(
+  { database, queues }: WorkContext,
+  { claim, run }: Finalising,
+  askedMs: number,
+): Promise<boolean> {
+  const waitMs = Math.ceil(Math.min(LONGEST_WAIT_MS, Math.max(1_000, askedMs)));
+  if (!(await postponeFinalise(database, claim, { waitMs, patienceMs: PATIENCE_MS }))) return false;
   const job = { run: run.id, generation: run.generation, attempt: claim.attempt, round: 0 };
-  await queues.add('sheaf-finalise', [job], { delayMs });
+  await queues.add('sheaf-finalise', [job], { delayMs: waitMs });
   return true;
 }
 

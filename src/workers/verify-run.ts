@@ -15,8 +15,8 @@ export type Verdict =
   | { readonly kind: 'lost'; readonly slices: readonly number[] }
   /** The source has changed since it was read: this must be read once more. */
   | { readonly kind: 'moved'; readonly reread: Reread }
-  /** The source does not answer: to be asked again after `until`, or else the proof is what can be said. */
-  | { readonly kind: 'unanswered'; readonly until: Date; readonly proof: Proof }
+  /** The source does not answer: to be asked again after `waitMs`, or else the proof is what can be said. */
+  | { readonly kind: 'unanswered'; readonly waitMs: number; readonly proof: Proof }
   | { readonly kind: 'judged'; readonly proof: Proof };
 
 /**
@@ -39,9 +39,9 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   const taken = facts.distinctKeys + facts.rejects;
   const brought = { run, query, slices, taken, rejects: facts.rejects };
   const look = await unlessSilent(() => lookAgain(context.reach(run.request.dataset.source), brought));
-  if ('until' in look) {
+  if ('waitMs' in look) {
     const reason = `the source could not be asked for its count again: ${look.message}`;
-    return { kind: 'unanswered', until: look.until, proof: { ...facts, holds: false, reason, countAfter: null } };
+    return { kind: 'unanswered', waitMs: look.waitMs, proof: { ...facts, holds: false, reason, countAfter: null } };
   }
   if (look.reread !== null) return { kind: 'moved', reread: look.reread };
   const proof = { ...facts, holds: look.reason === null, reason: look.reason, countAfter: look.count };
@@ -83,7 +83,7 @@ export function whatIsBroken(facts: LedgerFacts, mayOverlap: boolean): string | 
 }
 
 interface Silence {
-  readonly until: Date;
+  readonly waitMs: number;
   readonly message: string;
 }
 
@@ -94,8 +94,9 @@ async function unlessSilent(look: () => Promise<Look>): Promise<Look | Silence> 
   try {
     return await look();
   } catch (error) {
-    if (error instanceof GateClosedError) return { until: error.until, message: error.message };
+    if (error instanceof GateClosedError) return { waitMs: error.waitMs, message: error.message };
     if (!(error instanceof TransientError)) throw error;
-    return { until: error.retryAt ?? new Date(Date.now() + QUIET_MS), message: error.message };
+    const askedMs = error.retryAt === null ? QUIET_MS : error.retryAt.getTime() - Date.now();
+    return { waitMs: askedMs, message: error.message };
   }
 }

@@ -235,7 +235,7 @@ describe('a finaliser that another has followed', () => {
     const grown = { after: 0, upto: 300 };
     const reread = { slices: [1], added: [{ after: 200, upto: 300 }], span: grown, expected: 9 };
     expect(await rereadSlices(database, stale, reread)).toBe(false);
-    expect(await postponeFinalise(database, stale, 60_000)).toBe(false);
+    expect(await postponeFinalise(database, stale, { waitMs: 0, patienceMs: 60_000 })).toBe(false);
     expect((await stagedBySlice(database, run)).size).toBe(2);
     expect(await getRun(database, run)).toMatchObject({
       ...{ state: 'finalising', span: { after: 0, upto: 200 }, sliceCount: 2, expected: 4 },

@@ -123,13 +123,14 @@ export async function claimFinalise(
   return rows[0] === undefined ? undefined : { run: job.run, attempt: rows[0].attempt };
 }
 
-/** Finalisations that nobody living is at, as the jobs that they should have. */
+/** Finalisations that could be carried out, and nobody living is at, as the jobs that they should have. */
 export async function unattendedFinalisations({
   pool,
 }: Database): Promise<{ run: string; generation: number; attempt: number }[]> {
   const { rows } = await pool.query<{ run: string; generation: number; attempt: number }>(
     `select id as run, generation, attempt from sheaf.runs
-     where state = 'finalising' and (finaliser is null or not sheaf.worker_is_alive(finaliser))`,
+     where state = 'finalising' and (finaliser is null or not sheaf.worker_is_alive(finaliser))
+       and (finalise_due_at is null or finalise_due_at <= now())`,
   );
   return rows;
 }
@@ -143,15 +144,21 @@ export async function releaseFinalise({ pool }: Database, claim: FinaliseClaim):
 }
 
 /**
- * Lets go of a finalisation because the source does not answer, so that it can be claimed again later. False when it
- * has not answered for `patienceMs`, or when the claim no longer held.
+ * Lets go of a finalisation because the source does not answer, so that it can be claimed again after `waitMs`. False
+ * when it has not answered for `patienceMs`, or when the claim no longer held.
  */
-export async function postponeFinalise({ pool }: Database, claim: FinaliseClaim, patienceMs: number): Promise<boolean> {
+export async function postponeFinalise(
+  { pool }: Database,
+  claim: FinaliseClaim,
+  { waitMs, patienceMs }: { readonly waitMs: number; readonly patienceMs: number },
+): Promise<boolean> {
   const { rowCount } = await pool.query(
-    `update sheaf.runs set finaliser = null, unanswered_since = coalesce(unanswered_since, now())
+    `update sheaf.runs
+     set finaliser = null, unanswered_since = coalesce(unanswered_since, now()),
+         finalise_due_at = now() + $4 * interval '1 millisecond'
      where id = $1 and attempt = $2 and state = 'finalising'
        and (unanswered_since is null or unanswered_since > now() - $3 * interval '1 millisecond')`,
-    [claim.run, claim.attempt, patienceMs],
+    [claim.run, claim.attempt, patienceMs, waitMs],
   );
   return rowCount === 1;
 }
