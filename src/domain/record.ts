@@ -15,12 +15,21 @@ export interface NormalisedRecord {
 /** A record that could not be taken, kept with its reason. */
 export interface RejectedRecord {
   readonly key: string | null;
-  /** Stable, kebab-case: `no-key`, `bad-key`, `not-an-object`, `not-storable`. */
+  /** Stable, kebab-case: one of `rejectReasons`, or a source's own. */
   readonly reason: string;
   /** What was wrong, for a person. */
   readonly detail: string;
   readonly text: string;
 }
+
+/** The reasons that Sheaf itself gives; docs/errors.md says what they mean. */
+export const rejectReasons: readonly string[] = ['not-an-object', 'no-key', 'bad-key', 'not-storable', 'not-json'];
+
+/**
+ * What came of replaying a reject. `superseded`: what is known of that record is newer, and was left alone. `rejected`:
+ * it still cannot be taken.
+ */
+export type ReplayOutcome = 'taken' | 'superseded' | 'rejected';
 
 /** A column of an entity, from the source's metadata. */
 export interface Field {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { needsCheck } from '../domain/json-text.ts';
+import { needsCheck, sliceArrayElements } from '../domain/json-text.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
 
 /** Keys go into a b-tree index, which refuses entries of more than about 2,700 bytes. */
@@ -25,6 +25,22 @@ export function normaliseRecord(text: string, parsed: unknown, entity: Entity): 
   }
   const timestamp = entity.timestampField === null ? null : readTimestamp(parsed[entity.timestampField]);
   return { key, hash: hashOf(text), timestamp, text, needsCheck: needsCheck(text) };
+}
+
+/**
+ * The same for one record's JSON text by itself, as it was kept earlier. Whitespace between its tokens goes, as it does
+ * in a page, so that the record has the same hash. Text that is not JSON is a reject, too.
+ */
+export function normaliseText(text: string, entity: Entity): NormalisedRecord | RejectedRecord {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { key: null, reason: 'not-json', detail, text };
+  }
+  const [line = text] = sliceArrayElements(`{"value":[${text}]}`, 'value') ?? [];
+  return normaliseRecord(line, parsed, entity);
 }
 
 export function isReject(row: NormalisedRecord | RejectedRecord): row is RejectedRecord {

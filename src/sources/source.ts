@@ -49,6 +49,12 @@ export interface Source {
    */
   readPage(query: SourceQuery, position: PagePosition, body: string): Page;
 
+  /**
+   * One record's text, as a page once held it, normalised as `readPage` would today: what is the same in both cases has
+   * the same key, hash and text. Never throws: what cannot be taken is a reject.
+   */
+  normalise(entity: Entity, text: string): NormalisedRecord | RejectedRecord;
+
   /** The canonical shape of an entity's records, with its columns; null where the source's own shape is the canonical one. */
   canonicalShape(entity: string): CanonicalShape | null;
 }

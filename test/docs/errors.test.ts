@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { rejectReasons } from '../../src/domain/record.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8');
@@ -60,6 +61,10 @@ describe('docs/errors.md', () => {
   ])('lists under "%s" what the code has: nothing more, nothing less', (heading, codes) => {
     expect(codes.length).toBeGreaterThan(3);
     expect(sorted(documented(heading))).toEqual(sorted(codes));
+  });
+
+  it('has every reason that `--reason` knows', () => {
+    expect(sorted(rejectReasons)).toEqual(sorted(documented('Reasons of rejects')));
   });
 
   it('lists nothing twice', () => {

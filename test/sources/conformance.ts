@@ -49,7 +49,13 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
           const survey = await specimen.source.survey(specimen.fetch, query, strategy);
           const spans = cutSpan(survey.span, parts);
           const walks = await Promise.all(spans.map((span) => walk(specimen, query, { ...survey, span })));
-          return { survey, keys: walks.flatMap(({ keys }) => keys), rejects: walks.flatMap(({ rejects }) => rejects) };
+          return {
+            survey,
+            query,
+            keys: walks.flatMap(({ keys }) => keys),
+            rejects: walks.flatMap(({ rejects }) => rejects),
+            rows: walks.flatMap(({ rows }) => rows),
+          };
         };
 
         it('gives each record exactly once when one span is walked to its end', async () => {
@@ -115,6 +121,12 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
           expect(keys).toEqual(specimen.spoiled.keys);
           expect(rejects).toHaveLength(1);
         });
+
+        it('makes the same of a kept row by itself as it did in its page, record or reject', async () => {
+          const { rows, query } = await harvest({}, 1, specimen.spoiled.entity);
+          expect(rows).toHaveLength(specimen.spoiled.keys.length + 1);
+          for (const row of rows) expect(specimen.source.normalise(query.entity, row.text)).toEqual(row);
+        });
       });
     }
   });
@@ -157,6 +169,15 @@ function describeMetadata(get: () => Specimen): void {
     });
     expect(await refusal(entity, { filter: unknownFilter })).toMatchObject({ code: 'unknown-field' });
   });
+
+  it.each(['', '{', '{"a":1}{', 'null', '[]', '"\\ud800"'])(
+    'rejects the kept row %j, and does not throw',
+    async (text) => {
+      const { source, fetch, entity } = get();
+      const row = source.normalise(await source.check(fetch, entity, everything), text);
+      expect(row).toMatchObject({ reason: expect.stringMatching(/^[a-z-]+$/), detail: expect.any(String), text });
+    },
+  );
 
   it.each([0, -1, 1.5, Number.NaN])('refuses to harvest %d records', async (maxRecords) => {
     expect(await refusal(get().entity, { maxRecords })).toBeInstanceOf(UsageError);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { isReject, normaliseRecord } from '../../src/sources/normalise.ts';
+import { isReject, normaliseRecord, normaliseText } from '../../src/sources/normalise.ts';
 import { entityOf } from './setup.ts';
 
 const entity = entityOf();
@@ -31,6 +31,20 @@ describe('a record', () => {
 
   it('says when PostgreSQL has to be asked whether it can hold it', () => {
     expect(normalise('{"id":7,"navn":"a\\u0000b"}')).toMatchObject({ key: '7', needsCheck: true });
+  });
+});
+
+describe('a record that was kept as text', () => {
+  it.each(['{"id":7,"x":1.10,"y":9007199254740993}', '{ "id" : 7 ,\n "x": 1.10,\t"y":9007199254740993 }'])(
+    'comes out as it does in a page: %j',
+    (text) => {
+      const line = '{"id":7,"x":1.10,"y":9007199254740993}';
+      expect(normaliseText(text, entity)).toEqual(normaliseRecord(line, JSON.parse(line), entity));
+    },
+  );
+
+  it.each(['', '{"id":7', '1],"value":[{"id":7}', '{"id":7}]}'])('is rejected when it is not JSON: %j', (text) => {
+    expect(normaliseText(text, entity)).toMatchObject({ key: null, reason: 'not-json', text });
   });
 });
 

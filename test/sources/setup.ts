@@ -1,6 +1,6 @@
 import type { Gate } from '../../src/domain/gate.ts';
 import type { Selection } from '../../src/domain/harvest-request.ts';
-import type { Entity } from '../../src/domain/record.ts';
+import type { Entity, NormalisedRecord, RejectedRecord } from '../../src/domain/record.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../../src/sources/http-client.ts';
 import type { Source, SourceQuery } from '../../src/sources/source.ts';
@@ -84,6 +84,7 @@ export async function walk(
   const keys: string[] = [];
   const texts: string[] = [];
   const rejects: string[] = [];
+  const rows: (NormalisedRecord | RejectedRecord)[] = [];
   const pages: number[] = [];
   let cursor: number | null = position.span.after === position.span.upto ? null : position.span.after;
   while (cursor !== null) {
@@ -93,10 +94,11 @@ export async function walk(
     keys.push(...value.records.map((record) => record.key));
     texts.push(...value.records.map((record) => record.text));
     rejects.push(...value.rejects.map((reject) => reject.reason));
+    rows.push(...value.records, ...value.rejects);
     pages.push(value.received);
     cursor = value.next;
   }
-  return { keys, texts, rejects, pages };
+  return { keys, texts, rejects, rows, pages };
 }
 
 export interface Walkable {

@@ -2,6 +2,7 @@ import { UsageError } from '../../domain/errors.ts';
 import type { Selection } from '../../domain/harvest-request.ts';
 import { didYouMean, listNames, nearest } from '../../domain/nearest.ts';
 import type { Entity } from '../../domain/record.ts';
+import { normaliseText } from '../normalise.ts';
 import type { Source, SourceFetch } from '../source.ts';
 import { canonicalShapeOf } from './canonical.ts';
 import { checkFilterNames, parseFilter } from './filter.ts';
@@ -40,6 +41,7 @@ export function createOdaSource({ baseUrl }: OdaSourceOptions): Source {
     extent,
     pagePath,
     readPage,
+    normalise: (entity, text) => normaliseText(text, entity),
     canonicalShape: canonicalShapeOf,
   };
 }
