@@ -9,6 +9,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addExport } from './commands/export.ts';
 import { addHarvest } from './commands/harvest.ts';
 import { addPlan } from './commands/plan.ts';
+import { addRejects } from './commands/rejects.ts';
 import { addResume } from './commands/resume.ts';
 import { addRuns } from './commands/runs.ts';
 import { addSources } from './commands/sources.ts';
@@ -42,6 +43,7 @@ export function createProgram(): Command {
     addRuns,
     addResume,
     addControl,
+    addRejects,
     addExport,
     addSources,
     addWorker,

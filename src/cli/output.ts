@@ -1,3 +1,5 @@
+import { pipeline } from 'node:stream/promises';
+
 /** Data goes to stdout, everything meant for a person watching to stderr. */
 export function printData(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -5,6 +7,18 @@ export function printData(text: string): void {
 
 export function printJson(value: unknown): void {
   printData(JSON.stringify(value, null, 2));
+}
+
+/**
+ * Sends chunks to stdout no faster than they are taken. A reader that has had enough (`| head`) ends it, and that is
+ * no error.
+ */
+export async function printChunks(chunks: AsyncIterable<string | Uint8Array>): Promise<void> {
+  try {
+    await pipeline(chunks, process.stdout, { end: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
 }
 
 export function say(text: string): void {

@@ -1,7 +1,7 @@
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
-import type { Entity, Field } from '../domain/record.ts';
+import type { Entity, Field, ReplayOutcome } from '../domain/record.ts';
 import type { MergeCounts, Proof } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
 import type { SliceState } from '../domain/slice.ts';
@@ -128,6 +128,8 @@ export const rejects = sheaf.table('rejects', {
   detail: text('detail').notNull(),
   record: text('record').notNull(),
   createdAt: moment('created_at').notNull().defaultNow(),
+  replayedAt: moment('replayed_at'),
+  outcome: text('outcome').$type<ReplayOutcome>(),
 });
 
 export const exportFiles = sheaf.table(
@@ -148,4 +150,5 @@ export const exportFiles = sheaf.table(
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;
+export type RejectRow = typeof rejects.$inferSelect;
 export type WorkerRow = typeof workers.$inferSelect;

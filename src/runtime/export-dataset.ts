@@ -1,13 +1,12 @@
 import { join } from 'node:path';
-import { findDataset } from '../db/queries/datasets.ts';
 import { readRecords } from '../db/queries/records.ts';
 import { parseDataset } from '../domain/dataset.ts';
-import { UsageError } from '../domain/errors.ts';
 import type { ExportFormat, Shape } from '../domain/harvest-request.ts';
 import type { ExportedFile } from '../domain/report.ts';
 import { orderFields } from '../exporters/order-fields.ts';
 import { writeExports } from '../exporters/write-export.ts';
 import type { SheafContext } from './context.ts';
+import { findKnownDataset } from './inspect.ts';
 
 export interface DatasetExport {
   readonly dataset: string;
@@ -25,16 +24,7 @@ export async function exportDataset(
   { database, reach }: SheafContext,
   request: DatasetExport,
 ): Promise<readonly ExportedFile[]> {
-  const known = await findDataset(database, request.dataset);
-  if (known === undefined) {
-    throw new UsageError(
-      `${request.dataset} has not been harvested yet. Do that first: sheaf harvest ${request.dataset}`,
-      {
-        code: 'unknown-dataset',
-        facts: { dataset: request.dataset },
-      },
-    );
-  }
+  const known = await findKnownDataset({ database }, request.dataset);
   const { source } = reach(parseDataset(request.dataset).source);
   const names = known.fields.map((field) => field.name);
   const canonical = request.shape === 'canonical' ? source.canonicalShape(known.entity) : null;

@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
+import { findDataset } from '../db/queries/datasets.ts';
 import { type GateState, readGate } from '../db/queries/gates.ts';
 import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { listSlices } from '../db/queries/slices.ts';
 import { listLiveWorkers, wellWorkersOn } from '../db/queries/workers.ts';
-import type { RunRow } from '../db/schema.ts';
-import { OperatorError } from '../domain/errors.ts';
+import type { DatasetRow, RunRow } from '../db/schema.ts';
+import { OperatorError, UsageError } from '../domain/errors.ts';
 import type { RunReport } from '../domain/report.ts';
 import { checkRunReference } from '../domain/run.ts';
 import type { SheafContext } from './context.ts';
@@ -15,6 +16,19 @@ export type { RunRow } from '../db/schema.ts';
 /** Finds a run by its id, an end of it, or `latest`; throws a UsageError unless exactly one fits. */
 export function findRun({ database }: SheafContext, reference: string): Promise<RunRow> {
   return resolveRun(database, checkRunReference(reference));
+}
+
+/** Finds a dataset by its name, `source/entity`; throws a UsageError for one that was never harvested. */
+export async function findKnownDataset(
+  { database }: Pick<SheafContext, 'database'>,
+  name: string,
+): Promise<DatasetRow> {
+  const known = await findDataset(database, name);
+  if (known !== undefined) return known;
+  throw new UsageError(`${name} has not been harvested yet. Do that first: sheaf harvest ${name}`, {
+    code: 'unknown-dataset',
+    facts: { dataset: name },
+  });
 }
 
 /** The newest runs, the latest first. */

@@ -12,7 +12,7 @@ export function renderReport(report: RunReport): string {
   if (report.retries > 0)
     lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
   if (report.rejected > 0)
-    lines.push(`  ${plural(report.rejected, 'record')} rejected; the reasons are in sheaf.rejects`);
+    lines.push(`  ${plural(report.rejected, 'record')} rejected; see why with: sheaf rejects list ${report.run}`);
   for (const file of report.exports) lines.push(`  ${file.path} (${bytes(file.bytes)})`);
   if (report.state === 'failed' || report.state === 'partial') lines.push(`  go on with: sheaf resume ${report.run}`);
   return lines.join('\n');

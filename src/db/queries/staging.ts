@@ -78,7 +78,7 @@ class Fenced extends Error {}
  * are fetched again whatever the ledger remembers.
  */
 export async function stagePage(database: Database, claim: Claim, page: StagedPage): Promise<StageResult> {
-  const { storable, refused } = await judge(database, page.records);
+  const { storable, refused } = await judge(database.pool, page.records);
   const rejects = [...page.rejects, ...refused];
   try {
     const given = await inTransaction(database.pool, async (client) => {
@@ -162,13 +162,13 @@ async function insertRejects(client: pg.PoolClient, claim: Claim, rejects: reado
  * Asks PostgreSQL about the few records that it might not be able to hold (`\u0000`, lone surrogates, numbers out of
  * range), and turns those that it cannot into rejects: found now, they cost a row; found by the merge, the run.
  */
-async function judge(
-  { pool }: Database,
+export async function judge(
+  client: pg.Pool | pg.PoolClient,
   records: readonly NormalisedRecord[],
 ): Promise<{ storable: readonly NormalisedRecord[]; refused: RejectedRecord[] }> {
   const doubtful = records.filter((record) => record.needsCheck);
   if (doubtful.length === 0) return { storable: records, refused: [] };
-  const { rows } = await pool.query<{ position: number; detail: string }>(
+  const { rows } = await client.query<{ position: number; detail: string }>(
     `select (ordinality - 1)::int as position, concat_ws(': ', info.message, info.detail) as detail
      from unnest($1::text[]) with ordinality as candidate (text, ordinality),
           lateral pg_input_error_info(candidate.text, 'jsonb') as info

@@ -1,0 +1,114 @@
+import { type ReplayCounts, replayBatch } from '../db/queries/replay.ts';
+import type { RunRow } from '../db/schema.ts';
+import { UsageError } from '../domain/errors.ts';
+import { redact } from '../domain/redact.ts';
+import { isSourceOf } from '../workers/work-context.ts';
+import type { SheafContext } from './context.ts';
+import { countMatching, isOpen, type RejectTarget } from './rejects.ts';
+
+/** What `sheaf rejects replay --json` prints. Scripts rely on these names. */
+export interface ReplayReport extends ReplayCounts {
+  readonly of: string | null;
+  /** True: nothing was written. */
+  readonly dryRun: boolean;
+  readonly runs: readonly ReplayedRun[];
+  /** Runs of the dataset whose rejects cannot be replayed, and are not counted. */
+  readonly skipped: readonly { readonly run: string; readonly rejects: number; readonly reason: string }[];
+}
+
+/** What came of a run's rejects. `rejected`: how many still cannot be taken. */
+export interface ReplayedRun extends ReplayCounts {
+  readonly run: string;
+  readonly dataset: string;
+}
+
+/** Why a run's rejects cannot be replayed: completes "Run … ". */
+interface Refusal {
+  readonly code: string;
+  readonly why: string;
+}
+
+interface ReplayOptions {
+  readonly reason: string | null;
+  readonly isDryRun: boolean;
+}
+
+/**
+ * Takes anew, with today's code, what a run or a dataset's runs rejected: each record is normalised again, and merged
+ * if it can be taken now and nothing newer is known of it. A run that cannot be replayed is a UsageError when it was
+ * named, and skipped among the runs of a dataset. Safe to run again, and by several at once.
+ */
+export async function replayRejects(
+  context: SheafContext,
+  target: RejectTarget,
+  options: ReplayOptions,
+): Promise<ReplayReport> {
+  const counts = (await countMatching(context, target, options.reason)).filter(isOpen);
+  const runs: ReplayedRun[] = [];
+  const skipped: ReplayReport['skipped'][number][] = [];
+  for (const run of target.runs) {
+    const rejects = sum(counts.filter((each) => each.run === run.id).map(({ count }) => count));
+    if (target.isDataset && rejects === 0) continue;
+    const result = await replayRun(context, run, options);
+    if (!('why' in result)) runs.push(result);
+    else if (target.isDataset) skipped.push({ run: run.id, rejects, reason: result.why });
+    else throw refusalError(run, result);
+  }
+  const total = {
+    taken: sum(runs.map(({ taken }) => taken)),
+    superseded: sum(runs.map(({ superseded }) => superseded)),
+    rejected: sum(runs.map(({ rejected }) => rejected)),
+  };
+  return { of: target.name, dryRun: options.isDryRun, ...total, runs, skipped };
+}
+
+async function replayRun(
+  { database, reach }: SheafContext,
+  run: RunRow,
+  { reason, isDryRun }: ReplayOptions,
+): Promise<ReplayedRun | Refusal> {
+  const { source } = reach(run.request.dataset.source);
+  const refusal = whyNot(run, source.baseUrl);
+  if (refusal !== null) return refusal;
+  const normalise = (text: string) => source.normalise(run.entity, text);
+  let total: ReplayCounts = { taken: 0, superseded: 0, rejected: 0 };
+  for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+    const result = await replayBatch(database, { run, reason, before, normalise, isDryRun });
+    if (result.kind === 'done') return { run: run.id, dataset: run.dataset, ...total };
+    if (result.kind === 'reopened')
+      return { code: 'cannot-replay', why: 'was set going again meanwhile; replay its rejects when it has ended' };
+    total = plus(total, result.counts);
+    before = result.before;
+  }
+}
+
+/** Nothing of a run is in the table before its merge (and of a selection never); a reject must not get ahead of it. */
+function whyNot(run: RunRow, baseUrl: string): Refusal | null {
+  if (run.request.select !== null) {
+    const why = 'was harvested with --select: it goes into files only, and so do its rejects';
+    return { code: 'cannot-replay', why };
+  }
+  if ((run.state !== 'complete' && run.state !== 'partial') || run.mergedGeneration !== run.generation) {
+    const why = `is ${run.state}; only rejects of a run that ended complete or partial can be replayed`;
+    return { code: 'cannot-replay', why };
+  }
+  if (isSourceOf({ baseUrl }, run)) return null;
+  const why = `was planned from ${run.sourceUrl}, and the source is set to ${redact(baseUrl)} now`;
+  return { code: 'other-source', why };
+}
+
+function refusalError(run: RunRow, { code, why }: Refusal): UsageError {
+  return new UsageError(`Run ${run.id} ${why}.`, { code, facts: { run: run.id, state: run.state } });
+}
+
+function plus(a: ReplayCounts, b: ReplayCounts): ReplayCounts {
+  return {
+    taken: a.taken + b.taken,
+    superseded: a.superseded + b.superseded,
+    rejected: a.rejected + b.rejected,
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
