@@ -85,11 +85,27 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
     return created;
   };
 
+  /**
+   * Uses a queue, and opens it anew the next time when that failed: one of BullMQ's whose first connection was refused
+   * stays broken for good.
+   */
+  const use = async <T>(name: QueueName, work: (opened: EngineQueue) => Promise<T>): Promise<T> => {
+    const used = queue(name);
+    try {
+      return await work(used);
+    } catch (error) {
+      if (opened.get(name) === used) opened.delete(name);
+      within(CLOSE_MS, used.close(), () => undefined).catch(() => undefined);
+      throw error;
+    }
+  };
+
   return {
     engine: engine.kind,
     add: async (name, payloads, options = {}) => {
       for (let from = 0; from < payloads.length; from += CHUNK) {
-        await addChunk(queue(name), payloads.slice(from, from + CHUNK), options.delayMs ?? 0);
+        const chunk = payloads.slice(from, from + CHUNK);
+        await use(name, (used) => addChunk(used, chunk, options.delayMs ?? 0));
       }
     },
     work: (name, process, options) => {
@@ -122,7 +138,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
         },
       };
     },
-    counts: (name) => queue(name).getJobCounts(),
+    counts: (name) => use(name, (used) => used.getJobCounts()),
     check: () => engine.check(),
     close: async () => {
       isClosing = true;

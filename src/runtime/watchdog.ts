@@ -61,8 +61,9 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     else if (now - seen.queue > patienceMs) giveUp(lostStore('queue', now - seen.queue));
   };
 
-  const checking = every(LOOK_MS, check, options.onError);
-  const judging = setInterval(judge, Math.min(LOOK_MS, patienceMs / 4));
+  const lookMs = Math.min(LOOK_MS, patienceMs / 4);
+  const checking = every(lookMs, check, options.onError);
+  const judging = setInterval(judge, lookMs);
   return {
     beaten: () => {
       seen.database = performance.now();

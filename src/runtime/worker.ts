@@ -3,6 +3,7 @@ import { releaseForgottenFinalisations } from '../db/queries/runs.ts';
 import { releaseForgottenSlices } from '../db/queries/slices.ts';
 import { noteWell, registerWorker, retireWorker } from '../db/queries/workers.ts';
 import { openWorkerSession } from '../db/worker-session.ts';
+import { isStoreTrouble } from '../domain/classify.ts';
 import { type OperatorError, toStoredError } from '../domain/errors.ts';
 import { startFinaliseWorker } from '../workers/finalise-worker.ts';
 import { reconcile } from '../workers/reconcile.ts';
@@ -61,7 +62,7 @@ export async function startWorker(context: SheafContext, concurrency: number): P
       await sources.refreshGates();
     };
     // Stopped last: a long merge that is still under way must not look like that of a dead worker.
-    const beating = every(BEAT_MS, beat, onError);
+    const beating = every(Math.min(BEAT_MS, settings.SHEAF_STORE_TIMEOUT_MS / 4), beat, onError);
     closing.add(() => beating.stop());
 
     const work = { database, queues, telemetry, reach, workerId: id };
@@ -100,7 +101,14 @@ export async function startWorker(context: SheafContext, concurrency: number): P
 
     telemetry.emit('worker.started', { worker: id, concurrency });
     closing.add(() => telemetry.emit('worker.stopped', { worker: id }));
-    return { id, lost: watchdog.lost, stop: () => closing.close() };
+    const stop = async () => {
+      // A store that is away cannot be told goodbye; the fleet sees that this worker is gone.
+      await closing.close().catch((error: unknown) => {
+        if (!isStoreTrouble(error)) throw error;
+        onError(error);
+      });
+    };
+    return { id, lost: watchdog.lost, stop };
   } catch (error) {
     await closing.close().catch(() => undefined);
     throw error;

@@ -40,6 +40,24 @@ export function logEvents(telemetry: Telemetry, level: LogLevel): void {
   for (const name of Object.keys(LEVELS) as EventName[]) {
     const eventLevel = LEVELS[name];
     if (!logger.isLevelEnabled(eventLevel)) continue;
-    telemetry.on(name, (event: SheafEvents[EventName]) => logger[eventLevel](event, name));
+    const isNews = name === 'connection.trouble' ? createNewsFilter() : () => true;
+    telemetry.on(name, (event: SheafEvents[EventName]) => {
+      if (isNews(event)) logger[eventLevel](event, name);
+    });
   }
+}
+
+/** A store that is away is told of by each of its connections, several times a second: once in this time will do. */
+const SAME_NEWS_MS = 5_000;
+
+function createNewsFilter(): (event: object) => boolean {
+  const toldAt = new Map<string, number>();
+  return (event) => {
+    const now = performance.now();
+    const news = JSON.stringify(event);
+    if (now - (toldAt.get(news) ?? Number.NEGATIVE_INFINITY) < SAME_NEWS_MS) return false;
+    if (toldAt.size > 100) toldAt.clear();
+    toldAt.set(news, now);
+    return true;
+  };
 }
