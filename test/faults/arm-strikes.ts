@@ -47,7 +47,10 @@ export function armStrikes(bench: Bench): Armed {
   };
   // Those of one kind follow each other, so that two do not strike at the same moment.
   const series = [...Map.groupBy(bench.scenario.strikes, ({ kind }) => kind).values()].map(async (group) => {
-    for (const each of group) await strike(each).catch((error: unknown) => tellUnlessOver(bench, error, over.signal));
+    for (const each of group) {
+      if (over.signal.aborted) return;
+      await strike(each).catch((error: unknown) => tellUnlessOver(bench, error, over.signal));
+    }
   });
   return {
     carriedOut,
@@ -75,7 +78,8 @@ async function triggered(bench: Bench, trigger: Trigger, over: AbortSignal): Pro
   return undefined;
 }
 
-function reached({ ledger }: Bench, step: FinaliseStep, over: AbortSignal): Promise<Finalised> {
+async function reached({ ledger }: Bench, step: FinaliseStep, over: AbortSignal): Promise<Finalised> {
+  over.throwIfAborted();
   return new Promise((resolve, reject) => {
     over.addEventListener('abort', () => reject(over.reason), { once: true });
     ledger.onFinalised((finalised) => {

@@ -62,7 +62,8 @@ function judgeGeneration(moves: readonly Move[]): string[] {
   const problems: string[] = [];
   if (merges > 1) problems.push(`merged ${merges} times`);
   if (ends > 1) problems.push(`ended ${ends} times`);
-  if (into('finalising').length > 1 + refetches) problems.push(`went to be finalised ${into('finalising').length} times`);
+  if (into('finalising').length > 1 + refetches)
+    problems.push(`went to be finalised ${into('finalising').length} times`);
   if (early !== undefined) problems.push(`went to be finalised with ${early.open_slices} slices open`);
   const afterEnd = moves.findIndex(({ state, was }) => ['complete', 'cancelled'].includes(was) && state !== was);
   if (afterEnd >= 0) problems.push(`moved from ${moves[afterEnd]?.was} to ${moves[afterEnd]?.state}`);
@@ -100,7 +101,9 @@ export async function checkTidiness({ ledger, out }: Bench, run: string): Promis
   );
   return [
     ...open.map(({ id, state }) => `run ${id} is ${state} for ever`),
-    ...held.map((each) => `slice ${each.number} of the ended run ${each.run_id} is ${each.state}, held by ${each.holder}`),
+    ...held.map(
+      (each) => `slice ${each.number} of the ended run ${each.run_id} is ${each.state}, held by ${each.holder}`,
+    ),
     ...staging.map(({ relname }) => `staging table ${relname} is left`),
     ...(await temporaryFiles(out)).map((name) => `temporary file ${name} is left`),
   ];

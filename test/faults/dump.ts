@@ -6,7 +6,9 @@ export async function dump(bench: Bench): Promise<string> {
   const parts: string[] = [];
   for (const [name, text] of Object.entries(QUERIES)) {
     const rows = await bench.ledger.look(text);
-    parts.push(`${name}: ${rows === null ? 'PostgreSQL does not answer' : rows.map((row) => `\n  ${JSON.stringify(row)}`).join('')}`);
+    parts.push(
+      `${name}: ${rows === null ? 'PostgreSQL does not answer' : rows.map((row) => `\n  ${JSON.stringify(row)}`).join('')}`,
+    );
   }
   parts.push(`queues: ${await queueCounts(bench)}`);
   for (const process of [...bench.fleet.processes, ...bench.commands]) {
@@ -26,7 +28,8 @@ const QUERIES = {
                   from sheaf.slices where state in ('pending', 'working') limit 12`,
   workers: `select id, pid, sheaf.worker_is_alive(id) as alive, now() - heartbeat_at as beat_ago, stopped_at from sheaf.workers`,
   gates: 'select *, now() as looked_at from sheaf.gates',
-  moves: 'select n, run, was, state, generation, attempt, is_merge, open_slices, finaliser from faults.run_log order by n',
+  moves:
+    'select n, run, was, state, generation, attempt, is_merge, open_slices, finaliser from faults.run_log order by n',
 };
 
 async function queueCounts(bench: Bench): Promise<string> {

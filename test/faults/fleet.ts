@@ -56,10 +56,14 @@ export function startFleet(options: FleetOptions): Fleet {
       const last = living();
       for (const process of last) if (!process.signals.includes('SIGTERM')) process.send('SIGTERM');
       const late = new Set<SheafProcess>();
-      await Promise.all(last.map((process) => endedIn(process, STOP_MS).then((isInTime) => isInTime || late.add(process))));
+      await Promise.all(
+        last.map((process) => endedIn(process, STOP_MS).then((isInTime) => isInTime || late.add(process))),
+      );
       for (const process of late) process.send('SIGKILL');
       await Promise.all(processes.map((process) => process.ended));
-      return processes.flatMap((process) => whatWasWrong(process, { isLate: late.has(process), isLast: last.includes(process) }));
+      return processes.flatMap((process) =>
+        whatWasWrong(process, { isLate: late.has(process), isLast: last.includes(process) }),
+      );
     },
   };
 }

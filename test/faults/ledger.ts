@@ -31,7 +31,12 @@ export interface Ledger {
 }
 
 export async function openLedger(url: string): Promise<Ledger> {
-  const pool = new pg.Pool({ connectionString: url, max: 3, connectionTimeoutMillis: 3_000, application_name: 'suite' });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 3,
+    connectionTimeoutMillis: 3_000,
+    application_name: 'suite',
+  });
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   const bus = new EventEmitter();

@@ -9,6 +9,7 @@ import { findPlace } from '../../src/embedded/place.ts';
 import { findPrograms } from '../../src/embedded/programs.ts';
 import { CHILD_ENVIRONMENT, ROLE, serverArguments } from '../../src/embedded/server-settings.ts';
 import { freePort } from './free-port.ts';
+import { onExit } from './on-exit.ts';
 
 /** A PostgreSQL of the suite's own, which it may crash. */
 export interface PostgresServer {
@@ -40,10 +41,7 @@ export async function startPostgresServer(home: string): Promise<PostgresServer>
   const url = `postgres://${ROLE}:${cluster.password}@127.0.0.1:${port}/postgres`;
   const log = openSync(`${home}/postgres.log`, 'a');
   const extra = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const args = [
-    ...serverArguments({ dataDirectory: cluster.dataDirectory, port, marker: cluster.marker }),
-    ...extra,
-  ];
+  const args = [...serverArguments({ dataDirectory: cluster.dataDirectory, port, marker: cluster.marker }), ...extra];
   const launch = async (): Promise<ChildProcess> => {
     for (let tries = 1; ; tries++) {
       const child = spawn(postgres, args, {
@@ -59,6 +57,7 @@ export async function startPostgresServer(home: string): Promise<PostgresServer>
     }
   };
   let server = await launch();
+  onExit(() => server.kill('SIGQUIT'));
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = once(server, 'exit');

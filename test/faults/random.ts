@@ -27,7 +27,9 @@ export function createRandom(seed: number): Random {
   };
   const sample = <T>(list: readonly T[], count: number): T[] => {
     const left = [...list];
-    return Array.from({ length: Math.min(count, left.length) }, () => left.splice(between(0, left.length - 1), 1)).flat();
+    return Array.from({ length: Math.min(count, left.length) }, () =>
+      left.splice(between(0, left.length - 1), 1),
+    ).flat();
   };
   return { next, between, chance: (probability) => next() < probability, pick, sample };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { freePort } from './free-port.ts';
+import { onExit } from './on-exit.ts';
 
 /** A Redis of the suite's own, which keeps nothing on disk. */
 export interface RedisServer {
@@ -29,6 +30,7 @@ export async function startRedisServer(directory: string): Promise<RedisServer> 
     return child;
   };
   let server = await launch();
+  onExit(() => server.kill('SIGKILL'));
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = once(server, 'exit');

@@ -37,11 +37,7 @@ export interface RunOptions {
 export async function runScenario(lane: SuiteLane, scenario: Scenario, options: RunOptions = {}): Promise<RunResult> {
   const startedAt = Date.now();
   const timeline: string[] = [];
-  const say = (text: string) => {
-    const line = `${((Date.now() - startedAt) / 1000).toFixed(2).padStart(6)} s  ${text}`;
-    timeline.push(line);
-    options.onSay?.(line);
-  };
+  const say = createTimeline(timeline, options.onSay);
   lane.onProxyEvent(say);
   const database = await lane.createDatabase();
   const bench = await makeBench(lane, scenario, { database, say });
@@ -66,6 +62,28 @@ export async function runScenario(lane: SuiteLane, scenario: Scenario, options: 
   await leaveClean(bench, database);
   const durationMs = Date.now() - startedAt;
   return { scenario, durationMs, carriedOut: armed.carriedOut, helps, problems, timeline, dump: report };
+}
+
+/** Writes down what happens and when. What is said many times in a row, such as a refused connection, is said once. */
+function createTimeline(timeline: string[], onSay: RunOptions['onSay']): (text: string) => void {
+  const startedAt = Date.now();
+  let last = '';
+  let times = 1;
+  const write = (text: string) => {
+    const line = `${((Date.now() - startedAt) / 1000).toFixed(2).padStart(6)} s  ${text}`;
+    timeline.push(line);
+    onSay?.(line);
+  };
+  return (text) => {
+    if (text === last) {
+      times += 1;
+      return;
+    }
+    if (times > 1) write(`(that ${times} times)`);
+    write(text);
+    last = text;
+    times = 1;
+  };
 }
 
 async function makeBench(

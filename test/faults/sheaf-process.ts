@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { onExit } from './on-exit.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/sheaf', import.meta.url));
 
@@ -35,7 +36,7 @@ export interface ProcessOptions {
 
 /** All that have not ended, so that the suite's own end takes them along. */
 const living = new Set<ChildProcess>();
-process.on('exit', () => {
+onExit(() => {
   for (const child of living) child.kill('SIGKILL');
 });
 

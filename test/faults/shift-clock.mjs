@@ -18,7 +18,7 @@ function readOffset() {
 if (file !== undefined) {
   readOffset();
   process.on('SIGUSR2', readOffset);
-  globalThis.Date = class Date extends RealDate {
+  globalThis.Date = class ShiftedDate extends RealDate {
     constructor(...args) {
       if (args.length === 0) super(RealDate.now() + offset);
       else super(...args);
@@ -28,4 +28,5 @@ if (file !== undefined) {
       return RealDate.now() + offset;
     }
   };
+  Object.defineProperty(globalThis.Date, 'name', { value: 'Date' });
 }

@@ -10,6 +10,7 @@ import { migratePostgresEngine } from '../../src/queues/postgres-engine.ts';
 import { startTwin, type Twin } from '../../src/twin/start-twin.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { AUDIT_SQL } from './audit.ts';
+import { onExit } from './on-exit.ts';
 import { type PostgresServer, startPostgresServer } from './postgres-server.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 import { makeSmallDisk, type SmallDisk } from './small-disk.ts';
@@ -39,6 +40,7 @@ const TEMPLATE = 'suite_template';
 
 export async function startSuiteLane(number: number, needs: { readonly redis: boolean }): Promise<SuiteLane> {
   const folder = await mkdtemp(join(tmpdir(), `sheaf-faults-${number}-`));
+  const removal = onExit(() => rmSync(folder, { recursive: true, force: true }));
   chmodSync(folder, 0o755); // as root, PostgreSQL runs as another user, who must reach it
   await mkdir(join(folder, 'redis'));
   let tell: (what: string) => void = () => undefined;
@@ -52,6 +54,7 @@ export async function startSuiteLane(number: number, needs: { readonly redis: bo
   };
   const twin = await startTwin({ dataset: inlineData({}) });
   const disk = makeSmallDisk(join(folder, 'out'));
+  const unmounting = onExit(() => disk.unmount());
   return {
     number,
     folder,
@@ -69,6 +72,8 @@ export async function startSuiteLane(number: number, needs: { readonly redis: bo
       await Promise.all([proxies.postgres.stop(), proxies.redis?.stop(), twin.stop()]);
       await Promise.all([postgres.stop(), redis?.stop()]);
       disk.unmount();
+      unmounting();
+      removal();
       rmSync(folder, { recursive: true, force: true });
     },
   };
