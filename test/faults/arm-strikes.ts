@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
-import type { Finalised } from './ledger.ts';
-import type { FinaliseStep, Strike, StrikeKind, Trigger } from './scenario.ts';
+import type { StepTaken } from './ledger.ts';
+import type { Step, Strike, StrikeKind, Trigger } from './scenario.ts';
 import { wantedRows } from './source-rows.ts';
 import { drawsOf, strikes } from './strikes.ts';
 import { createTwinSwitch } from './twin-strikes.ts';
@@ -29,14 +29,14 @@ export function armStrikes(bench: Bench): Armed {
   let underWay = 0;
 
   const strike = async (each: Strike): Promise<void> => {
-    const finalised = await triggered(bench, each.trigger, over.signal);
+    const taken = await triggered(bench, each.trigger, over.signal);
     if (each.delayMs > 0) await sleep(each.delayMs, undefined, { signal: over.signal });
     over.signal.throwIfAborted();
     begun.push(each.kind);
     underWay += 1;
     bench.say(`strike: ${describeStrike(each)}`);
     try {
-      const context = { bench, twin, draw, finaliserPid: finalised?.pid ?? null };
+      const context = { bench, twin, draw, finaliserPid: taken?.pid ?? null };
       const hasHit = await strikes[each.kind](context, each);
       if (hasHit) carriedOut.push(each.kind);
       bench.say(`${each.kind} is over${hasHit ? '' : '; it hit nothing'}`);
@@ -69,8 +69,8 @@ function tellUnlessOver(bench: Bench, error: unknown, over: AbortSignal): void {
 }
 
 /** Resolves when the trigger is reached. Rejects when the run is over before. */
-async function triggered(bench: Bench, trigger: Trigger, over: AbortSignal): Promise<Finalised | undefined> {
-  if (trigger.when === 'finalise') return reached(bench, trigger.step, over);
+async function triggered(bench: Bench, trigger: Trigger, over: AbortSignal): Promise<StepTaken | undefined> {
+  if (trigger.when === 'step') return reached(bench, trigger.step, over);
   const { requests } = bench.lane.twin;
   const pages = wantedRows(bench.rows, bench.scenario).length / bench.scenario.cap;
   const wanted = trigger.when === 'plan' ? trigger.requests : PLAN_REQUESTS + trigger.share * pages;
@@ -78,12 +78,12 @@ async function triggered(bench: Bench, trigger: Trigger, over: AbortSignal): Pro
   return undefined;
 }
 
-async function reached({ ledger }: Bench, step: FinaliseStep, over: AbortSignal): Promise<Finalised> {
+async function reached({ ledger }: Bench, step: Step, over: AbortSignal): Promise<StepTaken> {
   over.throwIfAborted();
   return new Promise((resolve, reject) => {
     over.addEventListener('abort', () => reject(over.reason), { once: true });
-    ledger.onFinalised((finalised) => {
-      if (finalised.step === step) resolve(finalised);
+    ledger.onStep((taken) => {
+      if (taken.step === step) resolve(taken);
     });
   });
 }
@@ -91,7 +91,7 @@ async function reached({ ledger }: Bench, step: FinaliseStep, over: AbortSignal)
 export function describeStrike({ kind, trigger, delayMs, forMs, store, trouble, rate, count }: Strike): string {
   const at = {
     pages: () => `at ${Math.round(100 * (trigger.when === 'pages' ? trigger.share : 0))} % of the pages`,
-    finalise: () => `when finalising has ${trigger.when === 'finalise' ? trigger.step : ''}`,
+    step: () => `at the step "${trigger.when === 'step' ? trigger.step : ''}"`,
     plan: () => `at planning request ${trigger.when === 'plan' ? trigger.requests : ''}`,
   }[trigger.when]();
   const details: Partial<Record<StrikeKind, string>> = {

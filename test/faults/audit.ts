@@ -18,6 +18,7 @@ $$;
 
 create function faults.note_run() returns trigger language plpgsql as $$
 begin
+  if old.sealed_at is null and new.sealed_at is not null then perform faults.announce('sealed', null); end if;
   if new.state is distinct from old.state or new.merged_generation is distinct from old.merged_generation then
     insert into faults.run_log (run, was, state, generation, attempt, is_merge, open_slices, finaliser)
     values (new.id, old.state, new.state, new.generation, new.attempt,
@@ -35,6 +36,13 @@ begin
   return null;
 end $$;
 create trigger note_run after update on sheaf.runs for each row execute function faults.note_run();
+
+create function faults.note_plan() returns trigger language plpgsql as $$
+begin
+  perform faults.announce('written', null);
+  return null;
+end $$;
+create trigger note_plan after insert on sheaf.runs for each row execute function faults.note_plan();
 
 create function faults.note_page() returns trigger language plpgsql as $$
 begin

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
-import type { FinaliseStep } from './scenario.ts';
+import type { Step } from './scenario.ts';
 
 export interface LedgerRun {
   readonly id: string;
@@ -10,9 +10,9 @@ export interface LedgerRun {
   readonly isSealed: boolean;
 }
 
-/** A step of finalising that has been committed, and the process that took it. */
-export interface Finalised {
-  readonly step: FinaliseStep;
+/** A step that has been committed, and the process of the finaliser that took it; null for a planner. */
+export interface StepTaken {
+  readonly step: Step;
   readonly pid: number | null;
 }
 
@@ -26,7 +26,7 @@ export interface Ledger {
   /** As `query`, or null when PostgreSQL is away. */
   look<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[] | null>;
   runs(): Promise<LedgerRun[] | null>;
-  onFinalised(listener: (finalised: Finalised) => void): void;
+  onStep(listener: (taken: StepTaken) => void): void;
   close(): Promise<void>;
 }
 
@@ -40,7 +40,8 @@ export async function openLedger(url: string): Promise<Ledger> {
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   const bus = new EventEmitter();
-  const listening = listen(url, (payload) => bus.emit('finalised', JSON.parse(payload)));
+  bus.setMaxListeners(50);
+  const listening = listen(url, (payload) => bus.emit('step', JSON.parse(payload)));
   await listening.ready;
   const query: Ledger['query'] = async (text, values = []) => (await pool.query(text, values)).rows;
   const look: Ledger['look'] = (text, values) => query(text, values).catch(() => null) as never;
@@ -51,7 +52,7 @@ export async function openLedger(url: string): Promise<Ledger> {
       look<LedgerRun>(
         `select id, state, reason, generation, sealed_at is not null as "isSealed" from sheaf.runs order by created_at`,
       ),
-    onFinalised: (listener) => void bus.on('finalised', listener),
+    onStep: (listener) => void bus.on('step', listener),
     close: async () => {
       await listening.stop();
       await pool.end();

@@ -137,9 +137,8 @@ async function carryThrough(operation: Operation): Promise<Outcome> {
   }
   if (problems.length > 0) return { problems, helps };
   if (state !== 'complete') return { problems: [`the run is ${state} after ${helps} helps: ${reason}`], helps };
-  await ageTheRest(bench, run);
   problems.push(...(await checkComplete(bench, run)));
-  problems.push(...(await untilNone(() => checkTidiness(bench, run), 20_000)));
+  problems.push(...(await untilNone(() => ageAndLook(bench, run), 20_000)));
   return { problems, helps };
 }
 
@@ -157,7 +156,8 @@ async function help(operation: Operation, { run, helps }: { run: string; helps: 
 }
 
 /** Lets the time pass after which Sheaf clears up: ten minutes for a lost plan, a week for what failed runs staged. */
-async function ageTheRest({ ledger }: Bench, run: string): Promise<void> {
+async function ageAndLook(bench: Bench, run: string): Promise<string[]> {
+  const { ledger } = bench;
   await ledger.query(
     `update sheaf.runs set created_at = created_at - interval '11 minutes' where id <> $1 and state = 'planning'`,
     [run],
@@ -166,6 +166,7 @@ async function ageTheRest({ ledger }: Bench, run: string): Promise<void> {
     `update sheaf.runs set finished_at = finished_at - interval '8 days' where id <> $1 and finished_at is not null`,
     [run],
   );
+  return checkTidiness(bench, run);
 }
 
 async function untilNone(look: () => Promise<string[]>, ms: number): Promise<string[]> {

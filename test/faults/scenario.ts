@@ -27,14 +27,14 @@ export type StrikeKind = (typeof strikeKinds)[number];
 /** Only where there is a Redis to strike. */
 const redisKinds: readonly StrikeKind[] = ['restart-redis', 'flush-redis'];
 
-/** A step of finalising, each reached when its write is committed. */
-export type FinaliseStep = 'claimed' | 'proved' | 'merged' | 'published';
+/** Steps of planning (written, sealed) and of finalising, each reached when its write is committed. */
+export type Step = 'written' | 'sealed' | 'claimed' | 'proved' | 'merged' | 'published';
 
 export type Trigger =
   /** The source has been asked for this share of the pages. */
   | { readonly when: 'pages'; readonly share: number }
-  /** A finaliser has come so far. */
-  | { readonly when: 'finalise'; readonly step: FinaliseStep }
+  /** The planner, or a finaliser, has come so far. */
+  | { readonly when: 'step'; readonly step: Step }
   /** The planner has sent so many requests. */
   | { readonly when: 'plan'; readonly requests: number };
 
@@ -106,6 +106,7 @@ export function createScenario(seed: number, limits: ScenarioLimits = {}): Scena
   const rows = random.chance(0.1) ? random.between(300, 600) : random.between(600, 4_000);
   const pages = random.between(14, 60);
   const least = random.between(10, 40);
+  const request = createRequest(random);
   return {
     seed,
     engine,
@@ -115,8 +116,8 @@ export function createScenario(seed: number, limits: ScenarioLimits = {}): Scena
     latencyMs: { min: least, max: least + random.between(0, 60) },
     workers: random.pick([1, 2, 2, 3]),
     concurrency: random.between(1, 4),
-    request: createRequest(random),
-    strikes: createStrikes(random, engine, limits.kinds ?? strikeKinds),
+    request,
+    strikes: createStrikes(random, { engine, hasMerge: request.select === null }, limits.kinds ?? strikeKinds),
   };
 }
 
@@ -130,12 +131,19 @@ function createRequest(random: Random): ScenarioRequest {
   };
 }
 
-function createStrikes(random: Random, engine: Engine, wanted: readonly StrikeKind[]): Strike[] {
-  const possible = wanted.filter((kind) => engine === 'redis' || !redisKinds.includes(kind));
+/** What a strike's place and time depend on. */
+interface Surroundings {
+  readonly engine: Engine;
+  /** A selection goes into files only: nothing is merged. */
+  readonly hasMerge: boolean;
+}
+
+function createStrikes(random: Random, around: Surroundings, wanted: readonly StrikeKind[]): Strike[] {
+  const possible = wanted.filter((kind) => around.engine === 'redis' || !redisKinds.includes(kind));
   if (possible.length === 0) return [];
   const kinds = random.sample(possible, random.chance(1 / 3) ? 1 : random.between(2, 4));
   const strikes = kinds.flatMap((kind) =>
-    Array.from({ length: timesOf(random, kind) }, () => createStrike(random, kind, engine)),
+    Array.from({ length: timesOf(random, kind) }, () => createStrike(random, kind, around)),
   );
   return withLongCut(random, strikes);
 }
@@ -155,11 +163,11 @@ function withLongCut(random: Random, strikes: Strike[]): Strike[] {
 
 export const LONG_CUT_MS = 40_000;
 
-function createStrike(random: Random, kind: StrikeKind, engine: Engine): Strike {
+function createStrike(random: Random, kind: StrikeKind, { engine, hasMerge }: Surroundings): Strike {
   return {
     kind,
-    trigger: createTrigger(random, kind),
-    delayMs: random.chance(0.5) ? 0 : random.between(1, kind === 'kill-finaliser' ? 25 : 250),
+    trigger: createTrigger(random, kind, hasMerge),
+    delayMs: random.chance(0.5) ? 0 : random.between(1, ['kill-finaliser', 'kill-planner'].includes(kind) ? 25 : 250),
     forMs: durationOf(random, kind),
     count: random.between(1, kind === 'lose-answers' ? 4 : 3),
     store: engine === 'redis' && random.chance(0.5) ? 'redis' : 'postgres',
@@ -183,14 +191,16 @@ const twinTroubles: readonly TwinTrouble[] = [
   'missing-rows',
 ];
 
-function createTrigger(random: Random, kind: StrikeKind): Trigger {
-  const atFinalise: Trigger = { when: 'finalise', step: random.pick(['claimed', 'proved', 'merged', 'published']) };
+function createTrigger(random: Random, kind: StrikeKind, hasMerge: boolean): Trigger {
+  const steps: readonly Step[] = ['claimed', 'proved', 'published', ...(hasMerge ? (['merged'] as const) : [])];
+  const atStep: Trigger = { when: 'step', step: random.pick(steps) };
   const atPages: Trigger = { when: 'pages', share: random.between(2, 95) / 100 };
+  if (kind === 'kill-planner' && random.chance(0.5)) return { when: 'step', step: random.pick(['written', 'sealed']) };
   if (kind === 'kill-planner') return { when: 'plan', requests: random.between(1, 3) };
-  if (kind === 'kill-finaliser') return atFinalise;
-  if (kind === 'fill-disk') return random.chance(0.5) ? { when: 'finalise', step: 'claimed' } : atPages;
+  if (kind === 'kill-finaliser') return atStep;
+  if (kind === 'fill-disk') return random.chance(0.5) ? { when: 'step', step: 'claimed' } : atPages;
   if (kind === 'twin-faults' || kind === 'twin-outage' || kind === 'jump-clock') return atPages;
-  return random.chance(0.2) ? atFinalise : atPages;
+  return random.chance(0.2) ? atStep : atPages;
 }
 
 function durationOf(random: Random, kind: StrikeKind): number {

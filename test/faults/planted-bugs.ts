@@ -1,0 +1,119 @@
+import type { StrikeKind } from './scenario.ts';
+
+export interface Replacement {
+  readonly file: string;
+  /** Must stand in the file exactly once. */
+  readonly text: string;
+  readonly by: string;
+}
+
+/** A bug that the suite must notice. A window that is too narrow to be hit in a few runs is widened by the planting. */
+export interface PlantedBug {
+  readonly name: string;
+  readonly replacements: readonly Replacement[];
+  /** What provokes it. */
+  readonly faults: readonly StrikeKind[];
+  readonly runs: number;
+}
+
+const PAUSE = (ms: number) => `await new Promise((resolve) => setTimeout(resolve, ${ms}));`;
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'the fence removed: a page is taken from any claim of its slice',
+    faults: ['cut-store', 'restart-postgres'],
+    runs: 12,
+    replacements: [
+      {
+        file: 'src/db/queries/staging.ts',
+        text: `where run_id = $1 and number = $2 and attempt = $3 and state = 'working'`,
+        by: `where run_id = $1 and number = $2 and $3::int > 0 and state = 'working'`,
+      },
+      {
+        file: 'src/workers/run-slice.ts',
+        text: '    const fetched = await fetching;\n',
+        by: `    const fetched = await fetching;\n    if (pages === 1 && walk.claim.slice % 4 === 0) ${PAUSE(7_000)}\n`,
+      },
+      {
+        // A worker whose connections were cut counts as dead for longer.
+        file: 'src/runtime/worker.ts',
+        text: 'const BEAT_MS = 5_000;',
+        by: 'const BEAT_MS = 20_000;',
+      },
+    ],
+  },
+  {
+    name: 'the seal removed: a run may be finalised before its slices are written',
+    faults: ['kill-worker', 'stop-worker'],
+    runs: 8,
+    replacements: [
+      {
+        file: 'src/producer/plan-run.ts',
+        text: '    await insertSlices(database, run.id, plan.slices);\n    await sealRun(database, run.id);\n',
+        by: `    await sealRun(database, run.id);\n    ${PAUSE(6_000)}\n    await insertSlices(database, run.id, plan.slices);\n`,
+      },
+    ],
+  },
+  {
+    name: 'open slices ignored: a run is finalised when the first slice settles',
+    faults: ['kill-worker', 'duplicate-jobs'],
+    runs: 8,
+    replacements: [
+      {
+        file: 'src/db/queries/runs.ts',
+        text: `       and not exists (select from sheaf.slices s where s.run_id = r.id and s.state in ('pending', 'working'))\n`,
+        by: '',
+      },
+    ],
+  },
+  {
+    name: 'the cursor saved before the rows, in a transaction of its own',
+    faults: ['kill-worker'],
+    runs: 24,
+    replacements: [
+      {
+        file: 'src/db/queries/staging.ts',
+        text:
+          '    const given = await inTransaction(database.pool, async (client) => {\n' +
+          "      await client.query('set local synchronous_commit = off');\n" +
+          '      await advance(client, claim, { ...page, records: storable, rejects });\n',
+        by:
+          '    await inTransaction(database.pool, (client) => advance(client, claim, { ...page, records: storable, rejects }));\n' +
+          `    ${PAUSE(60)}\n` +
+          '    const given = await inTransaction(database.pool, async (client) => {\n',
+      },
+    ],
+  },
+  {
+    name: 'finalised without compare-and-set: every finalise job that comes is carried through',
+    faults: ['duplicate-jobs'],
+    runs: 24,
+    replacements: [
+      {
+        file: 'src/db/queries/runs.ts',
+        text: `     set attempt = attempt + 1, finaliser = $3\n`,
+        by: `     set finaliser = $3\n`,
+      },
+      {
+        file: 'src/db/queries/runs.ts',
+        text: `     where id = $1 and generation = $2 and state = 'finalising'
+       and (finaliser is null or not sheaf.worker_is_alive(finaliser))
+     returning attempt`,
+        by: `     where id = $1 and generation = $2 and state = 'finalising'
+     returning attempt`,
+      },
+      {
+        file: 'src/db/queries/runs.ts',
+        text: `     where id = $1 and attempt = $2 and state = 'finalising'\`,
+    [claim.run, claim.attempt, end.state`,
+        by: `     where id = $1 and attempt = $2\`,
+    [claim.run, claim.attempt, end.state`,
+      },
+      {
+        file: 'src/workers/finalise-run.ts',
+        text: '  await saveProof(context.database, claim, verdict.proof);\n',
+        by: `  await saveProof(context.database, claim, verdict.proof);\n  ${PAUSE(1_000)}\n`,
+      },
+    ],
+  },
+];
