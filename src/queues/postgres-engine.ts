@@ -1,5 +1,6 @@
 import { createPostgresBackend, runMigrations, withBackend } from 'bullmq';
 import type { EngineOptions, EngineWorkerOptions, QueueEngine } from './engine.ts';
+import { pauseAfterErrors } from './pause-after-errors.ts';
 
 const bound = withBackend(createPostgresBackend);
 
@@ -16,7 +17,7 @@ export function createPostgresEngine(url: string): QueueEngine {
     createQueue: (name, options: EngineOptions) =>
       new bound.Queue(name, { ...options, connection: connection(2) }) as never,
     createWorker: (name, process, options: EngineWorkerOptions) =>
-      new bound.Worker(name, process, { ...options, connection: connection(4) }) as never,
+      pauseAfterErrors(new bound.Worker(name, process, { ...options, connection: connection(4) })) as never,
     check: async () => undefined, // the database has been checked already
   };
 }
