@@ -7,8 +7,6 @@ alter table sheaf.gates
   add column learnt_at    timestamptz; -- when that was; it counts for a minute
 
 alter table sheaf.slices
-  -- workers that died holding it since it last staged a page
-  add column deaths integer not null default 0,
   -- it is not to be worked before this; by the database's clock, so that no machine's clock can hold it back
   add column due_at timestamptz not null default now(),
   -- when it last staged a page: what counts as progress
@@ -19,3 +17,21 @@ alter table sheaf.workers add column well_at timestamptz;
 
 -- when a run without progress was last reported
 alter table sheaf.runs add column stalled_at timestamptz;
+
+-- Workers that were found dead while they held a slice.
+create table sheaf.slice_deaths (
+  run_id       text not null references sheaf.runs (id) on delete cascade,
+  slice_number integer not null,
+  worker_id    integer not null references sheaf.workers (id),
+  found_at     timestamptz not null default now()
+);
+create index on sheaf.slice_deaths (run_id, slice_number);
+
+-- How many workers have died with a slice since it last staged a page. One that has beaten since was only cut off.
+create function sheaf.deaths_with(slice sheaf.slices) returns integer
+language sql stable as $$
+  select count(*)::integer
+  from sheaf.slice_deaths d join sheaf.workers w on w.id = d.worker_id
+  where d.run_id = slice.run_id and d.slice_number = slice.number
+    and d.found_at > coalesce(slice.staged_at, '-infinity') and w.heartbeat_at <= d.found_at
+$$;

@@ -97,7 +97,6 @@ export const slices = sheaf.table(
     bytes: bigint('bytes', { mode: 'number' }).notNull().default(0),
     error: jsonb('error').$type<StoredError>(),
     updatedAt: moment('updated_at').notNull().default(sql`now()`),
-    deaths: integer('deaths').notNull().default(0),
     dueAt: moment('due_at').notNull().default(sql`now()`),
     stagedAt: moment('staged_at'),
   },

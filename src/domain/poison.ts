@@ -6,16 +6,11 @@ import type { StoredError } from './errors.ts';
  * progress is suspect and worked alone in its process; dying there is proof.
  */
 const DEATHS_TO_SUSPECT = 2;
-const DEATHS_TO_SET_ASIDE = 3;
+export const DEATHS_TO_SET_ASIDE = 3;
 
 /** Whether a slice is to be worked alone, given how many workers died with it since it last staged a page. */
 export function isSuspect(deaths: number): boolean {
   return deaths >= DEATHS_TO_SUSPECT;
-}
-
-/** Whether a slice is to be tried no more. */
-export function isPoison(deaths: number): boolean {
-  return deaths >= DEATHS_TO_SET_ASIDE;
 }
 
 /** What is known of a slice that is set aside. */

@@ -60,7 +60,7 @@ export function createPaceGate(options: PaceGateOptions): PaceGate {
     const slotAt = takeSlot(performance.now());
     // The gate may close while a request waits for its slot: then it waits on.
     for (let wakeAt = slotAt; wakeAt > performance.now(); wakeAt = Math.max(slotAt, closedUntil)) {
-      await sleep(wakeAt - performance.now(), undefined, signal === undefined ? {} : { signal });
+      await sleep(Math.max(0, wakeAt - performance.now()), undefined, signal === undefined ? {} : { signal });
     }
   };
 

@@ -1,14 +1,15 @@
 import { endRun, findStalledRuns, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
 import {
   countOverdueSlices,
-  type DeadSlice,
+  findPoison,
+  type PoisonSlice,
   pendingSlices,
   releaseDeadSlices,
   setAside,
 } from '../db/queries/slices.ts';
 import { dropOldStaging } from '../db/queries/staging.ts';
 import { buryWorkers, tryAsOnlyOne } from '../db/queries/workers.ts';
-import { isPoison, poisonError } from '../domain/poison.ts';
+import { poisonError } from '../domain/poison.ts';
 import type { QueueName } from '../queues/queue-table.ts';
 import { finaliseIfSettled, settleLostSlice } from './settle.ts';
 import type { WorkContext } from './work-context.ts';
@@ -45,20 +46,18 @@ export async function reconcile(context: ReconcileContext, { stallMinutes }: Rec
 }
 
 async function releaseWhatTheDeadHeld(context: ReconcileContext): Promise<void> {
-  const released = await releaseDeadSlices(context.database);
-  for (const slice of released) if (isPoison(slice.deaths)) await setAsidePoison(context, slice);
-  for (const [run, slices] of Map.groupBy(released, ({ run }) => run)) {
-    context.telemetry.emit('reconcile.repaired', { run, what: 'slices of dead workers', count: slices.length });
+  for (const { run, count } of await releaseDeadSlices(context.database)) {
+    context.telemetry.emit('reconcile.repaired', { run, what: 'slices of dead workers', count });
     await requeue(context, run);
   }
+  for (const poison of await findPoison(context.database)) await setAsidePoison(context, poison);
 }
 
-async function setAsidePoison(context: ReconcileContext, dead: DeadSlice): Promise<void> {
-  const error = poisonError(dead);
-  const isSetAside = await setAside(context.database, dead, error);
-  if (!isSetAside) return; // somebody has claimed it meanwhile: its next death is counted, too
-  context.telemetry.emit('slice.settled', { run: dead.run, slice: dead.slice, outcome: 'poison', error });
-  await settleLostSlice(context, dead, error);
+async function setAsidePoison(context: ReconcileContext, poison: PoisonSlice): Promise<void> {
+  const error = poisonError(poison);
+  if (!(await setAside(context.database, poison, error))) return;
+  context.telemetry.emit('slice.settled', { run: poison.run, slice: poison.slice, outcome: 'poison', error });
+  await settleLostSlice(context, poison, error);
 }
 
 async function endLostPlans({ database }: ReconcileContext): Promise<void> {

@@ -16,6 +16,7 @@ import {
 } from '../../src/db/queries/runs.ts';
 import {
   claimSlice,
+  findPoison,
   insertSlices,
   listSlices,
   releaseDeadSlices,
@@ -23,7 +24,7 @@ import {
   sliceTotals,
 } from '../../src/db/queries/slices.ts';
 import { createStaging, type StagedPage, stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
-import { buryWorkers, registerWorker } from '../../src/db/queries/workers.ts';
+import { beat, buryWorkers, registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
 import type { Entity, NormalisedRecord } from '../../src/domain/record.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -103,8 +104,8 @@ function page(ids: readonly number[], changes: Partial<StagedPage> = {}): Staged
   return { records: ids.map(record), rejects: [], requests: 1, bytes: 10, cursor, isLast: false, give: [], ...changes };
 }
 
-async function claimed(database: Database, run: string, slice: number, worker: number) {
-  const claim = await claimSlice(database, { run, slice, attempt: 0 }, worker);
+async function claimed(database: Database, run: string, slice: number, worker: number, attempt = 0) {
+  const claim = await claimSlice(database, { run, slice, attempt }, worker);
   if (claim === undefined) throw new Error('not claimed');
   return claim;
 }
@@ -159,13 +160,45 @@ describe('a claim', () => {
     expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1);
   });
 
-  it('is taken over from a worker that has died, and from no other', async () => {
+  it('is had once a worker that has died is released from it, and not before', async () => {
     const { database, run } = await setUpRun();
     await claimed(database, run, 1, await livingWorker(database));
     await claimed(database, run, 2, await deadWorker(database));
     const other = await livingWorker(database);
-    expect(await claimSlice(database, { run, slice: 1, attempt: 0 }, other)).toBeUndefined();
-    expect(await claimSlice(database, { run, slice: 2, attempt: 0 }, other)).toMatchObject({ slice: 2, attempt: 2 });
+    const claims = () =>
+      Promise.all([1, 2].map((slice) => claimSlice(database, { run, slice, attempt: slice === 2 ? 1 : 0 }, other)));
+    expect(await claims()).toEqual([undefined, undefined]);
+    expect(await releaseDeadSlices(database)).toEqual([{ run, count: 1 }]);
+    expect(await claims()).toMatchObject([undefined, { slice: 2, attempt: 2, deaths: 1 }]);
+  });
+
+  it('is refused when three workers have died with the slice, unless one of them turns out to be alive', async () => {
+    const { database, run } = await setUpRun();
+    const dead = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const worker = await deadWorker(database);
+      dead.push(worker);
+      await claimed(database, run, 1, worker, attempt);
+      await releaseDeadSlices(database);
+    }
+    const other = await livingWorker(database);
+    expect(await claimSlice(database, { run, slice: 1, attempt: 3 }, other)).toBeUndefined();
+    expect(await findPoison(database)).toEqual([]); // the last may only be cut off
+    await beat(database, dead[2] ?? 0);
+    expect(await claimSlice(database, { run, slice: 1, attempt: 3 }, other)).toMatchObject({ deaths: 2 });
+  });
+
+  it('finds a slice poison when its workers stay silent, and forgets deaths once it gets on', async () => {
+    const { database, run } = await setUpRun();
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await claimed(database, run, 1, await deadWorker(database), attempt);
+      await releaseDeadSlices(database);
+    }
+    await database.pool.query(`update sheaf.workers set heartbeat_at = heartbeat_at - interval '16 seconds'`);
+    await database.pool.query(`update sheaf.slice_deaths set found_at = found_at - interval '16 seconds'`);
+    expect(await findPoison(database)).toMatchObject([{ run, slice: 1, attempt: 3, deaths: 3, cursor: null }]);
+    await database.pool.query('update sheaf.slices set staged_at = now()');
+    expect(await findPoison(database)).toEqual([]);
   });
 });
 
@@ -301,9 +334,7 @@ describe('a worker that is frozen', () => {
     ]);
     expect(await releaseDeadSlices(database)).toEqual([]); // locked still, and not waited for
     await buryWorkers(database);
-    await expect
-      .poll(() => releaseDeadSlices(database))
-      .toMatchObject([{ run, slice: 1, deaths: 1, host: 'here', pid: 1 }]);
+    await expect.poll(() => releaseDeadSlices(database)).toEqual([{ run, count: 1 }]);
     client.release(true);
   });
 });

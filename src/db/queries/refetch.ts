@@ -71,7 +71,7 @@ async function sendToStart(client: pg.PoolClient, run: string, slices: readonly 
   await client.query(
     `update sheaf.slices
      set state = 'pending', worker_id = null, attempt = attempt + 1, failures = 0, cursor = null, records = 0,
-         rejects = 0, pages = 0, deaths = 0, updated_at = now(), due_at = now()
+         rejects = 0, pages = 0, updated_at = now(), due_at = now()
      where run_id = $1 and number = any($2::int[])`,
     [run, [...slices]],
   );

@@ -288,10 +288,11 @@ export async function reopenRun({ pool }: Database, run: string): Promise<boolea
     );
     if (rowCount !== 1) return false;
     await client.query(
-      `update sheaf.slices set state = 'pending', failures = 0, deaths = 0, updated_at = now(), due_at = now()
+      `update sheaf.slices set state = 'pending', failures = 0, updated_at = now(), due_at = now()
        where run_id = $1 and state in ('failed', 'pending')`,
       [run],
     );
+    await client.query('delete from sheaf.slice_deaths where run_id = $1', [run]);
     return true;
   });
 }

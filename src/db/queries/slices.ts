@@ -1,4 +1,5 @@
 import type { StoredError } from '../../domain/errors.ts';
+import { DEATHS_TO_SET_ASIDE } from '../../domain/poison.ts';
 import type { SliceState } from '../../domain/slice.ts';
 import type { Span } from '../../domain/span.ts';
 import type { Database } from '../database.ts';
@@ -26,7 +27,7 @@ export interface ClaimedSlice extends Claim {
 
 /**
  * Claims a slice for a worker and raises its fence. Undefined when the job is out of date: the slice was settled, or
- * claimed since, or the run no longer fetches. A slice whose holder has died is taken over.
+ * claimed since, or the run no longer fetches; and when so many workers have died with the slice that it may be poison.
  */
 export async function claimSlice(
   { pool }: Database,
@@ -42,14 +43,12 @@ export async function claimSlice(
     deaths: number;
   }>(
     `update sheaf.slices s
-     set state = 'working', attempt = s.attempt + 1, worker_id = $4, updated_at = now(),
-         deaths = deaths + case when s.state = 'working' then 1 else 0 end
+     set state = 'working', attempt = s.attempt + 1, worker_id = $4, updated_at = now()
      from sheaf.runs r
      where s.run_id = $1 and s.number = $2 and r.id = s.run_id and r.state = 'fetching'
-       and (   s.state = 'pending' and s.attempt = $3
-            or s.state = 'working' and s.attempt > $3 and not sheaf.worker_is_alive(s.worker_id))
-     returning s.attempt, s.span, s.cursor, s.pages, s.failures, s.deaths`,
-    [job.run, job.slice, job.attempt, workerId],
+       and s.state = 'pending' and s.attempt = $3 and sheaf.deaths_with(s) < $5
+     returning s.attempt, s.span, s.cursor, s.pages, s.failures, sheaf.deaths_with(s) as deaths`,
+    [job.run, job.slice, job.attempt, workerId, DEATHS_TO_SET_ASIDE],
   );
   const row = rows[0];
   if (row === undefined) return undefined;
@@ -135,26 +134,45 @@ export async function listSlices({ orm }: Database, run: string, states: readonl
     .orderBy(asc(slices.number));
 }
 
-/** A slice that a dead worker held, and what is known of that. */
-export interface DeadSlice extends Claim {
+/** Releases what dead workers held, and notes their deaths. Returns how many slices that were, by run. */
+export async function releaseDeadSlices({ pool }: Database): Promise<{ run: string; count: number }[]> {
+  const { rows } = await pool.query<{ run: string; count: number }>(
+    `with dead as (
+       select d.run_id, d.number, d.worker_id from sheaf.slices d
+       where d.state = 'working'
+         and d.worker_id in (select w.id from sheaf.workers w where not sheaf.worker_is_alive(w.id))
+         and d.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'paused', 'failed', 'cancelled'))
+       for update of d skip locked),
+     noted as (
+       insert into sheaf.slice_deaths (run_id, slice_number, worker_id) select run_id, number, worker_id from dead),
+     released as (
+       update sheaf.slices s set state = 'pending', worker_id = null, updated_at = now(), due_at = now()
+       from dead where s.run_id = dead.run_id and s.number = dead.number
+       returning s.run_id)
+     select run_id as run, count(*) as count from released group by run_id`,
+  );
+  return rows;
+}
+
+/** A waiting slice with which too many workers have died, and what is known of the last. */
+export interface PoisonSlice extends Claim {
   readonly deaths: number;
   readonly cursor: number | null;
   readonly host: string;
   readonly pid: number;
 }
 
-/** Releases what dead workers held, and counts their deaths against it. */
-export async function releaseDeadSlices({ pool }: Database): Promise<DeadSlice[]> {
-  const { rows } = await pool.query<DeadSlice>(
-    `update sheaf.slices s
-     set state = 'pending', worker_id = null, deaths = s.deaths + 1, updated_at = now(), due_at = now()
-     from (select d.run_id, d.number, w.host, w.pid from sheaf.slices d join sheaf.workers w on w.id = d.worker_id
-           where d.state = 'working'
-             and d.worker_id in (select w.id from sheaf.workers w where not sheaf.worker_is_alive(w.id))
-             and d.run_id in (select r.id from sheaf.runs r where r.state in ('fetching', 'paused', 'failed', 'cancelled'))
-           for update of d skip locked) dead
-     where s.run_id = dead.run_id and s.number = dead.number
-     returning s.run_id as run, s.number as slice, s.attempt, s.deaths, s.cursor, dead.host, dead.pid`,
+/** Finds waiting slices that are poison: their workers have been silent for so long that they are dead indeed. */
+export async function findPoison({ pool }: Database): Promise<PoisonSlice[]> {
+  const { rows } = await pool.query<PoisonSlice>(
+    `select s.run_id as run, s.number as slice, s.attempt, s.cursor, sheaf.deaths_with(s) as deaths, last.host, last.pid
+     from sheaf.slices s
+     join lateral (select w.host, w.pid, d.found_at from sheaf.slice_deaths d join sheaf.workers w on w.id = d.worker_id
+                   where d.run_id = s.run_id and d.slice_number = s.number
+                   order by d.found_at desc limit 1) last on true
+     where s.state = 'pending' and (s.run_id, s.number) in (select run_id, slice_number from sheaf.slice_deaths)
+       and sheaf.deaths_with(s) >= $1 and last.found_at < now() - interval '15 seconds'`,
+    [DEATHS_TO_SET_ASIDE],
   );
   return rows;
 }

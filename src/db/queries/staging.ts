@@ -105,7 +105,7 @@ function* copyLines(slice: number, records: readonly NormalisedRecord[]): Iterab
 async function advance(client: pg.PoolClient, claim: Claim, page: StagedPage): Promise<void> {
   const { rowCount } = await client.query(
     `update sheaf.slices s
-     set cursor = $4::bigint, deaths = 0, pages = pages + 1, records = records + $5, rejects = rejects + $6, requests = requests + $7,
+     set cursor = $4::bigint, pages = pages + 1, records = records + $5, rejects = rejects + $6, requests = requests + $7,
          retries = retries + $7 - 1, bytes = bytes + $8, updated_at = now(), staged_at = now(),
          state = case when $9 then 'done' else state end,
          worker_id = case when $9 then null else worker_id end,
