@@ -43,6 +43,7 @@ export function environmentOf(
     REDIS_URL: scenario.engine === 'redis' ? (lane.proxies.redis?.url ?? '') : '',
     SHEAF_ODA_URL: lane.twin.url,
     SHEAF_ODA_RATE: '0',
+    SHEAF_LOG_LEVEL: 'info',
     SHEAF_OUT: lane.disk.folder,
     SHEAF_CONNECT_TIMEOUT_MS: '1000',
     SHEAF_HEADERS_TIMEOUT_MS: '1500',

@@ -42,15 +42,10 @@ interface Move {
 }
 
 /** From the audit: a generation is merged once and ends once, begins with every slice settled, and stays ended. */
-async function checkFinalisations({ ledger, happened }: Bench): Promise<string[]> {
+async function checkFinalisations({ ledger }: Bench): Promise<string[]> {
   const moves = await ledger.query<Move>('select * from faults.run_log order by n');
   const generations = Map.groupBy(moves, ({ run, generation }) => `run ${run}, generation ${generation}`);
-  const problems = [...generations].flatMap(([name, all]) => judgeGeneration(all).map((what) => `${name}: ${what}`));
-  const refetched = moves.filter(({ was, state }) => was === 'finalising' && state === 'fetching').length;
-  if (refetched > 0 && happened.postgresCrashes === 0) {
-    problems.push('staged rows were lost, and PostgreSQL had not crashed');
-  }
-  return problems;
+  return [...generations].flatMap(([name, all]) => judgeGeneration(all).map((what) => `${name}: ${what}`));
 }
 
 function judgeGeneration(moves: readonly Move[]): string[] {
@@ -70,17 +65,18 @@ function judgeGeneration(moves: readonly Move[]): string[] {
   return problems;
 }
 
-/** No two processes may say that they have completed the same run. */
-function checkLogs({ fleet, commands }: Bench): string[] {
+/** No two processes may say that they have completed the same run, and nothing but a crash may cost staged rows. */
+function checkLogs({ fleet, commands, happened }: Bench): string[] {
   const said = [...fleet.processes, ...commands].flatMap((process) =>
-    logOf(process).flatMap(({ msg, run, state }) =>
-      msg === 'run.state' && state === 'complete' ? [{ run: String(run), by: process.name }] : [],
-    ),
+    logOf(process).map(({ msg, run, state, what }) => ({ msg, run: String(run), state, what, by: process.name })),
   );
-  const byRun = Map.groupBy(said, ({ run }) => run);
-  return [...byRun].flatMap(([run, all]) =>
+  const completed = said.filter(({ msg, state }) => msg === 'run.state' && state === 'complete');
+  const hasLost = said.some(({ msg, what }) => msg === 'reconcile.repaired' && what === 'slices that lost staged rows');
+  const problems = [...Map.groupBy(completed, ({ run }) => run)].flatMap(([run, all]) =>
     all.length > 1 ? [`run ${run} was completed ${all.length} times, by ${all.map(({ by }) => by).join(' and ')}`] : [],
   );
+  if (hasLost && happened.postgresCrashes === 0) problems.push('staged rows were lost, and PostgreSQL had not crashed');
+  return problems;
 }
 
 /** What is repaired and cleared away within seconds of a run's end; looked at until nothing is left, or too long. */
