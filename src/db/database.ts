@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { OperatorError } from '../domain/errors.ts';
@@ -28,6 +29,8 @@ export interface DatabaseOptions {
 }
 
 const INT8 = 20;
+/** How long connections that are in use may take to be given back; nothing of ours is under way any more by then. */
+const CLOSE_MS = 3_000;
 
 /** Opens a pool; connects nothing yet. Counts (`int8`) come back as numbers: none of ours reaches 2^53. */
 export function openDatabase({ url, session, connections, onTrouble }: DatabaseOptions): Database {
@@ -49,7 +52,7 @@ export function openDatabase({ url, session, connections, onTrouble }: DatabaseO
   pool.on('connect', (client) => client.on('error', () => undefined));
   const close = async () => {
     isClosing = true;
-    await pool.end();
+    await Promise.race([pool.end(), sleep(CLOSE_MS, undefined, { ref: false })]);
   };
   return { url, session, orm: drizzle(pool), pool, close };
 }

@@ -29,6 +29,8 @@ export interface ExportRequest {
   readonly records: AsyncIterable<readonly string[]> | Iterable<readonly string[]>;
   /** Gives each record another shape. What it gets may hold raw numbers (`isRawNumber`), which it may pass on; what it returns must be JSON values. */
   readonly transform?: ((record: Fields) => Fields) | undefined;
+  /** What `manifest.json` says besides the files. */
+  readonly manifest: ManifestFacts;
   /** Heeded between batches. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -36,8 +38,11 @@ export interface ExportRequest {
 /** Files that are complete and synced, but not there yet: to be published, or discarded. */
 export interface StagedExport {
   readonly files: readonly PublishedFile[];
-  /** Gives all files their names, and writes `manifest.json` last: who finds it finds them whole. Twice is once. */
-  publish(facts: ManifestFacts): Promise<readonly PublishedFile[]>;
+  /**
+   * Gives all files their names, and `manifest.json` last: who finds it finds them whole. Nothing is written any more, so
+   * that a full disk cannot come in between. Twice is once.
+   */
+  publish(): Promise<readonly PublishedFile[]>;
   /** Removes what is not published. Safe twice; after `publish`, does nothing. */
   discard(): Promise<void>;
 }
@@ -60,9 +65,11 @@ export async function writeExports(request: ExportRequest): Promise<StagedExport
     for (const format of new Set(request.formats)) outputs.push(await openOutput(request, exporters[format]));
     const records = await encodeAll(request, outputs);
     const files = await Promise.all(outputs.map((output) => finish(output, records)));
-    return stagedExport(request.directory, outputs, files);
+    const manifest = await stageManifest(request.directory, request.manifest, files);
+    const staged = outputs.map(({ file }) => file);
+    return stagedExport(request.directory, { staged, manifest, files });
   } catch (error) {
-    await discardAll(outputs);
+    await discardAll(outputs.map(({ file }) => file));
     throw error;
   }
 }
@@ -213,36 +220,38 @@ async function finish({ exporter, file }: Output, records: number): Promise<Publ
   return { format: exporter.format, path: file.path, records, bytes, sha256 };
 }
 
-function stagedExport(directory: string, outputs: readonly Output[], files: readonly PublishedFile[]): StagedExport {
+interface ToPublish {
+  readonly staged: readonly StagedFile[];
+  readonly manifest: StagedFile;
+  /** The same as in `staged`, as they will be found. */
+  readonly files: readonly PublishedFile[];
+}
+
+function stagedExport(directory: string, { staged, manifest, files }: ToPublish): StagedExport {
   let publishing: Promise<readonly PublishedFile[]> | undefined;
-  const publish = async (facts: ManifestFacts) => {
-    const manifest = await stageManifest(directory, facts, files);
-    try {
-      await removeManifest(directory);
-      for (const { file } of outputs) await file.publish();
-      await syncDirectory(directory);
-      await manifest.publish();
-    } finally {
-      await manifest.discard();
-    }
+  const publish = async () => {
+    await removeManifest(directory);
+    for (const file of staged) await file.publish();
+    await syncDirectory(directory);
+    await manifest.publish();
     await syncDirectory(directory);
     return files;
   };
   return {
     files,
-    publish: (facts) => {
-      publishing ??= publish(facts);
+    publish: () => {
+      publishing ??= publish();
       return publishing;
     },
     discard: async () => {
       // A publication under way is waited for: of a file, there is either the name or nothing.
       await publishing?.catch(() => undefined);
-      await discardAll(outputs);
+      await discardAll([...staged, manifest]);
     },
   };
 }
 
 /** What cannot be removed is left, in silence: the reason why the export ends matters more, and `removeLeftovers` comes by. */
-async function discardAll(outputs: readonly Output[]): Promise<void> {
-  await Promise.allSettled(outputs.map(({ file }) => file.discard()));
+async function discardAll(files: readonly StagedFile[]): Promise<void> {
+  await Promise.allSettled(files.map((file) => file.discard()));
 }

@@ -142,7 +142,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
     check: () => engine.check(),
     close: async () => {
       isClosing = true;
-      await Promise.all([...opened.values()].map((each) => each.close()));
+      await Promise.all([...opened.values()].map((each) => within(CLOSE_MS, each.close(), () => undefined)));
       opened.clear();
     },
   };
@@ -152,7 +152,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
  * How long a worker without a job may take to close. BullMQ's loop can wait for ever for a connection that was lost at
  * the wrong moment; nothing of ours depends on its end.
  */
-const CLOSE_MS = 5_000;
+const CLOSE_MS = 3_000;
 
 async function within(ms: number, work: Promise<void>, onLate: () => void): Promise<void> {
   const timer = new AbortController();

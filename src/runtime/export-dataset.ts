@@ -35,7 +35,7 @@ export async function exportDataset(
     columns: canonical?.columns ?? names,
     transform: canonical === null ? orderFields(names) : (record) => canonical.toCanonical(record),
     records: readRecords(database, request.dataset),
+    manifest: { dataset: request.dataset, shape: request.shape, exportedAt: new Date().toISOString() },
   });
-  const exportedAt = new Date().toISOString();
-  return staged.publish({ dataset: request.dataset, shape: request.shape, exportedAt });
+  return staged.publish();
 }

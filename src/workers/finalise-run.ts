@@ -19,6 +19,7 @@ import { toStoredError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import type { Proof } from '../domain/report.ts';
 import { removeLeftovers } from '../exporters/export-directory.ts';
+import type { ManifestFacts } from '../exporters/manifest.ts';
 import { type StagedExport, writeExports } from '../exporters/write-export.ts';
 import type { Source, SourceQuery } from '../sources/source.ts';
 import type { SheafEvents, Telemetry } from '../telemetry/events.ts';
@@ -74,7 +75,7 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
   await saveProof(context.database, claim, proof);
   const { distinctKeys, stagedRows } = proof;
   const rows = { distinctKeys, hasDuplicates: distinctKeys !== stagedRows };
-  const staged = await timed(clock, 'export', () => stageExports(context, finalising, rows));
+  const staged = await timed(clock, 'export', () => stageExports(context, finalising, { rows, proof }));
   try {
     // Records of which only some fields were asked for would wipe out the others: they go into files only.
     if (run.request.select === null) {
@@ -83,7 +84,7 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
       );
       if (counts === undefined) return 'another finaliser has taken over';
     }
-    if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, { staged, proof }));
+    if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
   } finally {
     await staged?.discard();
   }
@@ -140,9 +141,10 @@ async function askLater(
 /** Null when no files were asked for. */
 async function stageExports(
   context: WorkContext,
-  { run, source, query }: Finalising,
-  rows: StagedRows,
+  finalising: Finalising,
+  { rows, proof }: { readonly rows: StagedRows; readonly proof: Proof },
 ): Promise<StagedExport | null> {
+  const { run, source, query } = finalising;
   if (run.request.formats.length === 0) return null;
   const directory = exportDirectory(run);
   await removeLeftovers(directory);
@@ -154,26 +156,13 @@ async function stageExports(
     columns,
     transform,
     records: readStaged(context.database, run.id, rows.hasDuplicates),
+    manifest: manifestOf(finalising, proof),
   });
 }
 
-/** Each generation has a directory of its own, so that what was published once never changes. */
-function exportDirectory(run: Pick<RunRow, 'id' | 'dataset' | 'generation' | 'request'>): string {
-  const directory = join(run.request.out, run.dataset.replace('/', '-'), run.id);
-  return run.generation === 1 ? directory : join(directory, `generation-${run.generation}`);
-}
-
-interface ReadyToPublish {
-  readonly staged: StagedExport;
-  readonly proof: Proof;
-}
-
-async function publish(
-  { database }: WorkContext,
-  { run, source }: Finalising,
-  { staged, proof }: ReadyToPublish,
-): Promise<void> {
-  const files = await staged.publish({
+/** What `manifest.json` says of a run besides its files. */
+function manifestOf({ run, source }: Finalising, proof: Proof): ManifestFacts {
+  return {
     run: run.id,
     dataset: run.dataset,
     generation: run.generation,
@@ -185,7 +174,17 @@ async function publish(
     shape: run.request.shape,
     plannedAt: run.createdAt.toISOString(),
     proof,
-  });
+  };
+}
+
+/** Each generation has a directory of its own, so that what was published once never changes. */
+function exportDirectory(run: Pick<RunRow, 'id' | 'dataset' | 'generation' | 'request'>): string {
+  const directory = join(run.request.out, run.dataset.replace('/', '-'), run.id);
+  return run.generation === 1 ? directory : join(directory, `generation-${run.generation}`);
+}
+
+async function publish({ database }: WorkContext, { run }: Finalising, staged: StagedExport): Promise<void> {
+  const files = await staged.publish();
   await saveExports(database, { run: run.id, generation: run.generation }, files);
 }
 

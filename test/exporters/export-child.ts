@@ -48,8 +48,9 @@ async function run(order: ChildOrder): Promise<ChildAnswer> {
       baseName: 'stor',
       columns: ['id', 'titel'],
       records: batches(order),
+      manifest: {},
     });
-    await staged.publish({});
+    await staged.publish();
     const bytes = staged.files.reduce((sum, file) => sum + file.bytes, 0);
     return { bytes, peakMegabytes: process.resourceUsage().maxRSS / 1024 };
   } catch (error) {

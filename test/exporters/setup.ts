@@ -22,6 +22,7 @@ export async function exportRequest(
     baseName: 'oda-Sag',
     formats: ['ndjson'],
     columns: ['id'],
+    manifest: {},
     records: batchesOf(texts, 1000),
     ...overrides,
     directory,
@@ -31,7 +32,7 @@ export async function exportRequest(
 /** Writes and publishes; the text of each file, by format. */
 export async function publishedTexts(request: ExportRequest): Promise<Record<string, string>> {
   const staged = await writeExports(request);
-  const files = await staged.publish({});
+  const files = await staged.publish();
   return Object.fromEntries(
     await Promise.all(files.map(async ({ format, path }) => [format, await readFile(path, 'utf8')])),
   );

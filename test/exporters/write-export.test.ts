@@ -20,10 +20,10 @@ async function failure(promise: Promise<unknown>): Promise<ExportError> {
 
 describe('publishing', () => {
   it('is the first moment that any file is there, and puts the manifest beside them', async () => {
-    const request = await exportRequest(texts, { formats: all });
+    const request = await exportRequest(texts, { formats: all, manifest: { run: '7', source: 'oda' } });
     const staged = await writeExports(request);
     expect((await filesIn(request.directory)).every((name) => name.endsWith('.sheaf-tmp'))).toBe(true);
-    const published = await staged.publish({ run: '7', source: 'oda' });
+    const published = await staged.publish();
     expect(published).toEqual(staged.files);
     expect(await filesIn(request.directory)).toEqual([
       'manifest.json',
@@ -46,9 +46,9 @@ describe('publishing', () => {
 
   it('replaces an earlier export, and twice is once', async () => {
     const directory = await temporaryDirectory();
-    await (await writeExports(await exportRequest(texts, { directory }))).publish({ generation: 1 });
-    const staged = await writeExports(await exportRequest(['{"id":1}'], { directory }));
-    await Promise.all([staged.publish({ generation: 2 }), staged.publish({ generation: 2 })]);
+    await (await writeExports(await exportRequest(texts, { directory, manifest: { generation: 1 } }))).publish();
+    const staged = await writeExports(await exportRequest(['{"id":1}'], { directory, manifest: { generation: 2 } }));
+    await Promise.all([staged.publish(), staged.publish()]);
     expect(await filesIn(directory)).toEqual(['manifest.json', 'oda-Sag.ndjson']);
     expect(await readFile(join(directory, 'oda-Sag.ndjson'), 'utf8')).toBe('{"id":1}\n');
     expect(await readFile(join(directory, 'manifest.json'), 'utf8')).toContain('"generation": 2');
@@ -56,10 +56,9 @@ describe('publishing', () => {
 
   it('leaves the earlier export alone when the manifest cannot be written', async () => {
     const directory = await temporaryDirectory();
-    await (await writeExports(await exportRequest(['{"id":1}'], { directory }))).publish({ generation: 1 });
-    const staged = await writeExports(await exportRequest(['{"id":2}'], { directory }));
-    await expect(staged.publish({ generation: 2n })).rejects.toThrow(TypeError);
-    await staged.discard();
+    await (await writeExports(await exportRequest(['{"id":1}'], { directory, manifest: { generation: 1 } }))).publish();
+    const unwritable = await exportRequest(['{"id":2}'], { directory, manifest: { generation: 2n } });
+    await expect(writeExports(unwritable)).rejects.toThrow(TypeError);
     expect(await filesIn(directory)).toEqual(['manifest.json', 'oda-Sag.ndjson']);
     expect(await readFile(join(directory, 'oda-Sag.ndjson'), 'utf8')).toBe('{"id":1}\n');
   });
@@ -68,7 +67,7 @@ describe('publishing', () => {
     const request = await exportRequest(texts, { formats: ['ndjson', 'csv'] });
     const staged = await writeExports(request);
     await mkdir(join(request.directory, 'oda-Sag.ndjson'));
-    expect(await failure(staged.publish({}))).toMatchObject({ path: join(request.directory, 'oda-Sag.ndjson') });
+    expect(await failure(staged.publish())).toMatchObject({ path: join(request.directory, 'oda-Sag.ndjson') });
     await staged.discard();
     expect(await filesIn(request.directory)).toEqual(['oda-Sag.ndjson']);
   });
@@ -81,14 +80,14 @@ describe('discarding', () => {
     await staged.discard();
     await staged.discard();
     expect(await filesIn(request.directory)).toEqual([]);
-    expect((await failure(staged.publish({}))).code).toBe('io-failed');
+    expect((await failure(staged.publish())).code).toBe('io-failed');
     expect(await filesIn(request.directory)).toEqual([]);
   });
 
   it('does nothing after publishing', async () => {
     const request = await exportRequest(texts);
     const staged = await writeExports(request);
-    await staged.publish({});
+    await staged.publish();
     await staged.discard();
     expect(await filesIn(request.directory)).toEqual(['manifest.json', 'oda-Sag.ndjson']);
   });
