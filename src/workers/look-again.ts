@@ -60,9 +60,25 @@ async function lookAtKeys(reach: Reach, brought: Brought): Promise<Look> {
   const isBeyond = hasTail || within !== now.count;
   const growth = isBeyond && !run.isExtended ? await findGrowth(reach, brought, within) : null;
   const slices = within !== taken && run.rereads < MOST_REREADS ? await searchMoved(reach, brought, within) : [];
-  if (slices.length === 0 && growth === null) return judge(brought, within);
+  if (slices.length === 0 && growth === null) {
+    const isOutOfReach = !hasTail && now.count > within;
+    return (isOutOfReach ? await lookOutOfReach(reach, brought, within) : null) ?? judge(brought, within);
+  }
   const unchanged = { added: [], span, expected: run.expected };
   return { count: within, reason: null, reread: { slices, ...(growth ?? unchanged) } };
+}
+
+/**
+ * Records that the source counts, and no range of keys holds: most likely they have no key. Asked for anew, since a row
+ * may have gone between the two counts. Null when there is none.
+ */
+async function lookOutOfReach({ source, fetch }: Reach, { run, query }: Brought, within: number): Promise<Look | null> {
+  const { count, highest } = await source.extent(fetch, query);
+  if (count === null || count <= within || (highest ?? run.span.upto) > run.span.upto) return null;
+  const reason =
+    `the source counts ${count}, but ${count - within} of them lie in no range of keys, most likely because they have none; ` +
+    'harvest with --strategy offset, which reads by position';
+  return { count, reread: null, reason };
 }
 
 function judge({ run, taken, rejects }: Brought, count: number | null): Look {

@@ -122,6 +122,24 @@ describeEngines('sheaf harvest', (redisUrl) => {
     expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
   }, 60_000);
 
+  it('ends at once on a second Ctrl-C, and nothing is lost by that', async () => {
+    const rows = votes(range(1, 1_000));
+    const { environment, databaseUrl, twin } = await bench(rows, 100);
+    const harvest = start(['harvest', 'oda/Afstemning', '--concurrency', '2'], environment);
+    await expect.poll(() => stagedPages(databaseUrl), { timeout: 20_000, interval: 50 }).toBeGreaterThan(1);
+    twin.setBehaviour({ latencyMs: 10_000 });
+    harvest.process.kill('SIGINT');
+    await harvest.says(/handed back/);
+    const askedAt = performance.now();
+    harvest.process.kill('SIGINT');
+    expect((await harvest.finished).code).toBe(130);
+    expect(performance.now() - askedAt).toBeLessThan(2_000);
+    twin.setBehaviour({ latencyMs: 0 });
+    const resumed = await sheaf(['resume', '--json'], environment);
+    expect(reportOf(resumed)).toMatchObject({ state: 'complete', records: 1_000 });
+    expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
+  }, 60_000);
+
   it('lets other worker processes share a run’s slices, with the same result', async () => {
     const rows = votes(range(1, 8_000));
     const { environment, databaseUrl } = await bench(rows, 30);

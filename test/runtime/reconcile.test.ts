@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { claimSlice } from '../../src/db/queries/slices.ts';
+import { closeGate } from '../../src/db/queries/gates.ts';
+import { claimSlice, releaseSlice } from '../../src/db/queries/slices.ts';
 import { createStaging } from '../../src/db/queries/staging.ts';
 import { registerWorker } from '../../src/db/queries/workers.ts';
 import { launchRun } from '../../src/runtime/harvest.ts';
@@ -101,6 +102,44 @@ describeEngines('the reconciler', (redisUrl) => {
       { id: '20200101-000000-aaaa', state: 'failed' },
       { id: '20200101-000000-bbbb', state: 'planning' },
     ]);
+  });
+
+  it('reports a run without progress once in a while, and not while its source is left alone', async () => {
+    const { fleet, run } = await setUp();
+    const stalled: { run: string; waiting: number; forMs: number }[] = [];
+    fleet.context.telemetry.on('run.stalled', (event) => stalled.push(event));
+    const look = () => reconcile(fleet.context, { stallMinutes: 5 });
+    await look();
+    expect(stalled).toEqual([]);
+    await query(fleet, `update sheaf.runs set sealed_at = now() - interval '6 minutes' where id = $1`, [run]);
+    await closeGate(fleet.context.database, 'oda', 60_000);
+    await look();
+    expect(stalled).toEqual([]);
+    await query(fleet, 'delete from sheaf.gates', []);
+    await look();
+    await look();
+    expect(stalled).toMatchObject([{ run, held: 0, forMs: expect.closeTo(360_000, -5) }]);
+    expect(stalled[0]?.waiting).toBeGreaterThan(0);
+    await query(fleet, 'update sheaf.slices set staged_at = now() where run_id = $1', [run]);
+    await query(fleet, 'update sheaf.runs set stalled_at = null where id = $1', [run]);
+    await look();
+    expect(stalled).toHaveLength(1);
+  });
+
+  it('enqueues a slice again that a job delays by a clock that jumped', async () => {
+    const { fleet, run } = await setUp();
+    const { database, queues } = fleet.context;
+    const worker = await registerWorker(database, { host: 'here', pid: 1, session: 'x', version: '0', concurrency: 1 });
+    const claim = await claimSlice(database, { run, slice: 1, attempt: 0 }, worker);
+    if (claim === undefined) throw new Error('not claimed');
+    await releaseSlice(database, claim, 1_000);
+    await queues.add('sheaf-slices', [{ run, slice: 1, attempt: 1, round: 0 }], { delayMs: 7_200_000 });
+    await query(
+      fleet,
+      `update sheaf.slices set updated_at = now() - interval '1 minute', due_at = now() - interval '1 minute'`,
+      [],
+    );
+    await ends(fleet, run);
   });
 
   it('drops staging tables that nobody will need, and keeps those that a resume would', async () => {

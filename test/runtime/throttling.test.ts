@@ -1,9 +1,8 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { launchRun } from '../../src/runtime/harvest.ts';
 import type { LoggedRequest } from '../../src/twin/request-log.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { start } from '../support/command.ts';
-import { describeEngines } from '../support/engines.ts';
 import { startFleet } from '../support/fleet.ts';
 import { range, votes } from '../support/rows.ts';
 
@@ -12,11 +11,10 @@ const ALLOWED_PER_SECOND = 10;
 const SETTLING_MS = 15_000;
 const OBSERVED_MS = 30_000;
 
-describeEngines('a source that allows so many requests a second', (redisUrl) => {
+describe('a source that allows so many requests a second', () => {
   it('is asked that often by two workers together, within a tenth, and refuses hardly any after the first seconds', async () => {
     const rows = votes(range(1, 60_000));
     const fleet = await startFleet({
-      redisUrl,
       twin: {
         dataset: inlineData({ Afstemning: rows }),
         behaviour: { rateLimit: { requests: ALLOWED_PER_SECOND, perMs: 1_000 } },
@@ -27,7 +25,6 @@ describeEngines('a source that allows so many requests a second', (redisUrl) => 
     const run = await launchRun(context, fleet.request('oda/Afstemning', { formats: [] }));
     const environment = {
       DATABASE_URL: context.settings.DATABASE_URL ?? '',
-      REDIS_URL: redisUrl ?? '',
       SHEAF_ODA_URL: twin.url,
     };
     const workers = [start(['worker'], environment), start(['worker'], environment)];
