@@ -106,8 +106,11 @@ async function countJobs(
   return states.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
-/** BullMQ's states of a job that a worker has taken, or takes next. */
-const TAKEABLE = ['waiting', 'active', 'prioritized', 'paused'];
+/**
+ * BullMQ's states of a job that a worker takes next. Not `active`: what such a job is for is held by a worker in the
+ * ledger, or the job is a ghost, whose worker died and whose lock, by a clock that has jumped, does not end.
+ */
+const TAKEABLE = ['waiting', 'prioritized', 'paused'];
 
 /** A finalisation whose worker died, or whose job was lost, gets a job again. */
 async function requeueLostFinalisations({ database, queues }: ReconcileContext): Promise<void> {

@@ -142,6 +142,28 @@ describeEngines('the reconciler', (redisUrl) => {
     await ends(fleet, run);
   });
 
+  it('is not deceived by jobs that a dead worker seems to be at', async () => {
+    const { fleet, run } = await setUp();
+    const { queues } = fleet.context;
+    let release: () => void = () => undefined;
+    const held = new Promise<string>((resolve) => {
+      release = () => resolve('a ghost has gone');
+    });
+    const ghost = queues.work('sheaf-slices', () => held, { concurrency: 100 });
+    await expect.poll(async () => (await queues.counts('sheaf-slices'))['waiting']).toBe(0);
+    await query(
+      fleet,
+      `update sheaf.slices set updated_at = now() - interval '1 minute', due_at = now() - interval '1 minute'`,
+      [],
+    );
+    await reconcile(fleet.context, { stallMinutes: 5 });
+    const slices = (await query(fleet, 'select count(*)::int as count from sheaf.slices where run_id = $1', [run]))
+      .rows;
+    await expect.poll(async () => (await queues.counts('sheaf-slices'))['active']).toBe(2 * slices[0].count);
+    release();
+    await ghost.close();
+  });
+
   it('drops staging tables that nobody will need, and keeps those that a resume would', async () => {
     const { fleet, run } = await setUp();
     await createStaging(fleet.context.database, '20200101-000000-gone');
