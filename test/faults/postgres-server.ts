@@ -8,7 +8,7 @@ import { initialiseData } from '../../src/embedded/initialise-data.ts';
 import { findPlace } from '../../src/embedded/place.ts';
 import { findPrograms } from '../../src/embedded/programs.ts';
 import { CHILD_ENVIRONMENT, ROLE, serverArguments } from '../../src/embedded/server-settings.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../support/free-port.ts';
 import { onExit } from './on-exit.ts';
 
 /** A PostgreSQL of the suite's own, which it may crash. */

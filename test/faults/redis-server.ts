@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort } from './free-port.ts';
+import { freePort } from '../support/free-port.ts';
 import { onExit } from './on-exit.ts';
 
 /** A Redis of the suite's own, which keeps nothing on disk. */
