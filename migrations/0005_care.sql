@@ -15,6 +15,9 @@ alter table sheaf.slices
 -- when the worker last had both its stores, and took work if there was any; `sheaf worker --check` asks for it
 alter table sheaf.workers add column well_at timestamptz;
 
+-- What each worker holds is looked up every few seconds. Pages change neither column, so their updates stay HOT.
+create index on sheaf.slices (worker_id) where state = 'working';
+
 -- when a run without progress was last reported
 alter table sheaf.runs add column stalled_at timestamptz;
 

@@ -15,11 +15,18 @@ export interface Gate {
    * Resolves when the next request may be sent. Rejects with the signal's reason when that is aborted first, and with
    * a GateClosedError at once when the gate will stay closed for longer than a request should wait.
    */
-  admit(signal?: AbortSignal): Promise<Passage>;
+  admit(request?: GateRequest): Promise<Passage>;
   /** The source asked to be left alone for so many milliseconds. */
   closeFor(ms: number): Promise<void>;
   /** For how many more milliseconds no request passes; 0 when they do. */
   closedForMs(): number;
+}
+
+/** What a gate needs to know of a request. */
+export interface GateRequest {
+  readonly signal?: AbortSignal | undefined;
+  /** Requests of the same kind take equally long while the source is well; one without a kind tells nothing by its time. */
+  readonly kind?: string | undefined;
 }
 
 /** One request that was let through. */

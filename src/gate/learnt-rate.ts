@@ -23,6 +23,8 @@ const GUESS_DOUBLES_MS = 2_000;
 const HOLD_OFF_MS = 1_000;
 /** A limit that was found is believed to have grown this many times at most. */
 const FARTHEST = 1.5;
+/** What was learnt longer ago says nothing any more; the fleet has probed far beyond it. */
+const FORGOTTEN_MS = 60_000;
 /** However often a source throttles, it is asked this often a second. */
 const LEAST_RATE = 0.1;
 /** Requests a second that are tried of a source that has throttled before it answered anything. */
@@ -31,10 +33,11 @@ const FIRST_GUESS = 1;
 /**
  * Requests a second that the fleet may send: additive increase and multiplicative decrease in the form of CUBIC
  * (RFC 9438), since a saw-tooth that halves would leave a quarter of what the source allows unused. A minute after the
- * last throttling the rate is beyond any limit again, so that what was learnt is forgotten by itself.
+ * last throttling, when probing is far beyond the limit, it is forgotten: Infinity.
  */
 export function rateAt({ limit, keptShare, isGuess, learntAt }: LearntRate, now: number): number {
   const sinceMs = Math.max(0, now - learntAt);
+  if (sinceMs > FORGOTTEN_MS) return Number.POSITIVE_INFINITY;
   if (isGuess) return limit * 2 ** (sinceMs / GUESS_DOUBLES_MS);
   const time = sinceMs / RECOVERY_MS - 1;
   return limit * (1 + (time < 0 ? 1 - keptShare : PROBING) * time ** 3);
@@ -55,10 +58,10 @@ export function learn(known: LearntRate | null, { now, sentAt, allowed, answered
   if (known !== null && sentAt < known.learntAt + HOLD_OFF_MS) return known;
   const isAmidMany = known !== null && sentAt < known.learntAt + AMID_MANY_MS;
   const keptShare = isAmidMany ? KEPT_SHARE.amidMany : KEPT_SHARE.alone;
-  // Nothing was known, so that what was allowed says nothing: what this process was answered is a first guess.
-  if (known === null && allowed > 2 * answered)
+  const hasLimit = known !== null && !known.isGuess && now - known.learntAt < FORGOTTEN_MS;
+  // Without a limit that was found of late, what was allowed says nothing if it ran ahead of what was answered.
+  if (!hasLimit && allowed > 2 * answered)
     return { limit: Math.max(answered, FIRST_GUESS), keptShare, isGuess: true, learntAt: now };
-  // Probing may have run far ahead of what was sent.
-  const limit = known !== null && !known.isGuess ? Math.min(allowed, FARTHEST * known.limit) : allowed;
+  const limit = hasLimit ? Math.min(allowed, FARTHEST * known.limit) : allowed;
   return { limit: Math.max(LEAST_RATE, limit), keptShare, isGuess: false, learntAt: now };
 }

@@ -27,6 +27,11 @@ export interface PaceGate extends Gate {
   adopt(learnt: LearntRate): void;
 }
 
+/** How soon a request that waits for its slot sees that the gate has closed. */
+const LOOK_MS = 1_000;
+/** Two ends of a closing that differ by less are the same. */
+const SAME_END_MS = 100;
+
 /**
  * Lets requests through evenly, one each 1/rate seconds, without bursts, so many at once and no more, and none while
  * the source has asked to be left alone. Requests are served in the order in which they came.
@@ -56,11 +61,13 @@ export function createPaceGate(options: PaceGateOptions): PaceGate {
     return slotAt;
   };
 
+  /** The gate may close while a request waits for its slot: then it takes another after that, or waits no longer. */
   const awaitSlot = async (signal?: AbortSignal): Promise<void> => {
-    const slotAt = takeSlot(performance.now());
-    // The gate may close while a request waits for its slot: then it waits on.
-    for (let wakeAt = slotAt; wakeAt > performance.now(); wakeAt = Math.max(slotAt, closedUntil)) {
-      await sleep(Math.max(0, wakeAt - performance.now()), undefined, signal === undefined ? {} : { signal });
+    let slotAt = takeSlot(performance.now());
+    for (let now = performance.now(); now < slotAt; now = performance.now()) {
+      if (closedUntil - now > maxWaitMs) throw new GateClosedError(source, closedUntil - now);
+      await sleep(Math.min(slotAt - now, LOOK_MS), undefined, signal === undefined ? {} : { signal });
+      if (closedUntil > slotAt) slotAt = takeSlot(performance.now());
     }
   };
 
@@ -73,19 +80,19 @@ export function createPaceGate(options: PaceGateOptions): PaceGate {
     telemetry.emit('gate.slowed', { source, requestsPerSecond: rateAt(learnt, now) });
   };
 
-  const passage = (sentAt: number): Passage => ({
+  const passage = (sentAt: number, kind: string | undefined): Passage => ({
     settle: async (error) => {
       const now = performance.now();
       if (error === null) answers.add(now);
       if (isThrottled(error)) slowDown(sentAt, now);
       const narrowedFrom = window.width();
-      window.leave({ kind: kindOf(error), sentAt, now });
+      window.leave({ end: endOf(error), kind, sentAt, now });
       if (window.width() < narrowedFrom) telemetry.emit('gate.narrowed', { source, requestsAtOnce: window.width() });
     },
   });
 
   return {
-    admit: async (signal) => {
+    admit: async ({ signal, kind } = {}) => {
       signal?.throwIfAborted();
       const closedForMs = closedUntil - performance.now();
       if (closedForMs > maxWaitMs) throw new GateClosedError(source, closedForMs);
@@ -93,15 +100,16 @@ export function createPaceGate(options: PaceGateOptions): PaceGate {
       try {
         await awaitSlot(signal);
       } catch (error) {
-        window.leave({ kind: 'void', sentAt: 0, now: 0 });
+        window.leave({ end: 'void', sentAt: 0, now: 0 });
+        signal?.throwIfAborted();
         throw error;
       }
-      return passage(performance.now());
+      return passage(performance.now(), kind);
     },
     closedForMs: () => Math.max(0, closedUntil - performance.now()),
     closeFor: async (ms) => {
       const until = performance.now() + ms;
-      if (until <= closedUntil + 1) return;
+      if (until <= closedUntil + SAME_END_MS) return;
       closedUntil = until;
       telemetry.emit('gate.closed', { source, forMs: Math.round(ms) });
     },
@@ -118,7 +126,7 @@ function isBetter(other: LearntRate, own: LearntRate): boolean {
 }
 
 /** What a request's end tells of the source: throttling is for the rate to heed, and a missing page is no trouble. */
-function kindOf(error: unknown): RequestEnd['kind'] {
+function endOf(error: unknown): RequestEnd['end'] {
   if (error === null) return 'well';
   if (isThrottled(error) || error instanceof PermanentError) return 'void';
   return error instanceof TransientError ? 'trouble' : 'void';

@@ -3,20 +3,22 @@ export interface RequestWindow {
   /** Resolves when a request may be sent, in the order of asking. Rejects with the signal's reason. */
   enter(signal?: AbortSignal): Promise<void>;
   /** A request has ended: well, in trouble on the source's side, or in a way that says nothing (`void`). */
-  leave(end: RequestEnd): void;
+  leave(request: RequestEnd): void;
   /** Requests that may be under way now. */
   width(): number;
 }
 
 export interface RequestEnd {
-  readonly kind: 'well' | 'trouble' | 'void';
+  readonly end: 'well' | 'trouble' | 'void';
+  /** What its time may be held against; a request without a kind tells nothing by it. */
+  readonly kind?: string | undefined;
   readonly sentAt: number;
   readonly now: number;
 }
 
 /** Slower than this times the best latency, and by this many milliseconds, is a sign of a source under strain. */
 const STRAINED = { times: 2, byMs: 250 } as const;
-/** The best latency is forgotten after one to two of these. */
+/** The best latency of a kind is forgotten after one to two of these. */
 const BASELINE_MS = 30_000;
 /** What is left of the window when the source is strained, and when most requests fail. */
 const KEPT_SHARE = { strained: 0.8, failing: 0.5 } as const;
@@ -33,14 +35,14 @@ const FIRST_WIDTH = 2;
  */
 export function createRequestWindow(ceiling: () => number): RequestWindow {
   const waiting: (() => void)[] = [];
-  const latency = createLatency();
+  const latencies = new Map<string, ReturnType<typeof createLatency>>(); // as many as a source has entities
   let width = FIRST_WIDTH;
   let underWay = 0;
   let failingShare = 0;
   let hasNarrowed = false; // the slow start ends with the first sign of strain
   let narrowedAt = Number.NEGATIVE_INFINITY;
 
-  const limit = () => Math.max(1, Math.min(Math.floor(width), ceiling()));
+  const limit = () => Math.max(1, Math.floor(Math.min(width, ceiling())));
 
   const narrow = (share: number, now: number) => {
     width = Math.max(1, Math.min(width, ceiling()) * share);
@@ -49,25 +51,32 @@ export function createRequestWindow(ceiling: () => number): RequestWindow {
     failingShare = 0;
   };
 
-  const adapt = (end: RequestEnd) => {
-    failingShare += NEWEST * ((end.kind === 'trouble' ? 1 : 0) - failingShare);
-    const isStrained = end.kind === 'well' && latency.add(end.now - end.sentAt, end.now);
-    if (end.sentAt < narrowedAt) return; // it was sent into the wider window, and says nothing about this one
-    if (failingShare > FAILING_SHARE) narrow(KEPT_SHARE.failing, end.now);
-    else if (isStrained) narrow(KEPT_SHARE.strained, end.now);
-    else if (end.kind === 'well') width = Math.min(Math.max(ceiling(), 1), width + (hasNarrowed ? 1 / width : 1));
+  const isSlow = ({ end, kind, sentAt, now }: RequestEnd): boolean => {
+    if (end !== 'well' || kind === undefined) return false;
+    const latency = latencies.get(kind) ?? createLatency();
+    latencies.set(kind, latency);
+    return latency.add(now - sentAt, now);
+  };
+
+  const adapt = (request: RequestEnd) => {
+    failingShare += NEWEST * ((request.end === 'trouble' ? 1 : 0) - failingShare);
+    const isStrained = isSlow(request);
+    if (request.sentAt < narrowedAt) return; // it was sent into the wider window, and says nothing about this one
+    if (failingShare > FAILING_SHARE) narrow(KEPT_SHARE.failing, request.now);
+    else if (isStrained) narrow(KEPT_SHARE.strained, request.now);
+    else if (request.end === 'well') width = Math.min(Math.max(ceiling(), 1), width + (hasNarrowed ? 1 / width : 1));
   };
 
   return {
     width: limit,
     enter: async (signal) => {
       signal?.throwIfAborted();
-      if (underWay >= limit()) return turn(waiting, signal); // whoever leaves lets it in
+      if (underWay >= limit() || waiting.length > 0) return turn(waiting, signal); // whoever leaves lets it in
       underWay += 1;
     },
-    leave: (end) => {
+    leave: (request) => {
       underWay -= 1;
-      if (end.kind !== 'void') adapt(end);
+      if (request.end !== 'void') adapt(request);
       for (; underWay < limit() && waiting.length > 0; underWay++) waiting.shift()?.();
     },
   };

@@ -11,7 +11,7 @@ import {
   takeProbe,
 } from '../db/queries/gates.ts';
 import { GateClosedError, isThrottled, PermanentError, TransientError, toStoredError } from '../domain/errors.ts';
-import type { Gate, Passage } from '../domain/gate.ts';
+import type { Gate, GateRequest, Passage } from '../domain/gate.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import type { PaceGate } from './pace-gate.ts';
 
@@ -44,6 +44,7 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
   const { source, database, pace, telemetry, probe, maxWaitMs = 60_000 } = options;
   let state: GateState = OPEN_GATE;
   let readAt = 0;
+  let firstLook: Promise<void> | undefined;
 
   /** A database that is away must not fail requests: until it is back, the gate stays as it was seen last. */
   const orTell = async <T>(work: Promise<T>, otherwise: T): Promise<T> =>
@@ -97,10 +98,12 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
   };
 
   /** A request waits its turn in the pace; should the breaker have opened meanwhile, it waits for that, too. */
-  const admit = async (signal?: AbortSignal): Promise<Passage> => {
+  const admit = async (request: GateRequest = {}): Promise<Passage> => {
+    firstLook ??= refresh(); // a process that has just begun knows nothing of what the fleet knows
+    await firstLook;
     for (;;) {
-      await passBreaker(signal);
-      const passage = await pace.admit(signal);
+      await passBreaker(request.signal);
+      const passage = await pace.admit(request);
       if (state.breaker === 'closed') {
         return {
           settle: async (error) => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
-import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
+import { isStoreTrouble } from '../domain/classify.ts';
+import { type EngineQueue, type EngineWorker, type QueueEngine, readPayload } from './engine.ts';
 import { createPostgresEngine } from './postgres-engine.ts';
 import { jobIdOf, KEPT_JOBS, type Payload, type QueueName } from './queue-table.ts';
 import { createRedisEngine } from './redis-engine.ts';
@@ -94,6 +95,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
     try {
       return await work(used);
     } catch (error) {
+      if (!isStoreTrouble(error)) throw error;
       if (opened.get(name) === used) opened.delete(name);
       within(CLOSE_MS, used.close(), () => undefined).catch(() => undefined);
       throw error;
@@ -122,13 +124,19 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
         created.on('error', tell);
         return created;
       };
+      /** Jobs under way may end; then whatever still waits for a connection is let go of. */
+      const retire = (old: EngineWorker) => {
+        const closed = old.close();
+        Promise.allSettled(running)
+          .then(() => within(CLOSE_MS, closed, () => void old.close(true).catch(tell)))
+          .catch(tell);
+      };
       let worker = create();
       return {
         vitals: () => ({ running: running.size, concurrency: options.concurrency, takenAt }),
         restart: () => {
-          worker.close().catch(tell);
+          retire(worker);
           worker = create();
-          takenAt = performance.now();
         },
         ready: async () => void (await worker.waitUntilReady()),
         close: async () => {

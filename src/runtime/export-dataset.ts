@@ -37,5 +37,9 @@ export async function exportDataset(
     records: readRecords(database, request.dataset),
     manifest: { dataset: request.dataset, shape: request.shape, exportedAt: new Date().toISOString() },
   });
-  return staged.publish();
+  try {
+    return await staged.publish();
+  } finally {
+    await staged.discard();
+  }
 }

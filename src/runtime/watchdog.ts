@@ -5,7 +5,6 @@ import type { Queues, QueueVitals, QueueWorker } from '../queues/queues.ts';
 import { every } from './every.ts';
 
 const LOOK_MS = 5_000;
-/** Jobs that wait while this worker is idle are taken within moments. One that takes none for so long is deaf. */
 const DEAF_MS = 30_000;
 /** A store that does not answer a small question within this is away. */
 const ANSWER_MS = 10_000;
@@ -15,6 +14,8 @@ export interface WatchdogOptions {
   readonly workers: ReadonlyMap<QueueName, QueueWorker>;
   /** How long a store may be away, or a queue's worker deaf, before the process is given up. */
   readonly patienceMs: number;
+  /** Jobs that wait while there is room are taken within moments; a worker that takes none for so long is deaf. */
+  readonly deafMs?: number;
   /** Told when both stores answer and every queue's worker takes what there is. */
   onWell(): Promise<void>;
   /** Told of a worker that took nothing though jobs wait; it has been started anew. */
@@ -37,16 +38,18 @@ export interface Watchdog {
  * taken. (BullMQ's loop can stop for good after a reconnect, without an error.)
  */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
-  const { queues, workers, patienceMs } = options;
+  const { queues, workers, patienceMs, deafMs = DEAF_MS } = options;
   const { promise: lost, resolve: giveUp } = Promise.withResolvers<OperatorError>();
   const seen = { database: performance.now(), queue: performance.now() };
+  const idleness = new Map([...workers.keys()].map((name) => [name, createIdleness(deafMs)]));
 
   const check = async (): Promise<void> => {
     let flows = true;
     for (const [name, worker] of workers) {
       const { waiting = 0, prioritized = 0 } = await answerOf(queues.counts(name));
-      if (!isDeaf(worker.vitals(), waiting + prioritized, performance.now())) continue;
-      flows = false;
+      const verdict = idleness.get(name)?.(worker.vitals(), waiting + prioritized, performance.now()) ?? 'well';
+      if (verdict !== 'well') flows = false;
+      if (verdict !== 'to be restarted') continue;
       worker.restart();
       options.onDeaf(name);
     }
@@ -55,13 +58,21 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     await answerOf(options.onWell());
   };
 
+  const lookMs = Math.min(LOOK_MS, patienceMs / 4);
+  let judgedAt = performance.now();
   const judge = (): void => {
     const now = performance.now();
+    // A process that was stopped, or a machine that slept, has not missed its stores for that long.
+    const stoppedMs = now - judgedAt - lookMs;
+    judgedAt = now;
+    if (stoppedMs > lookMs) {
+      seen.database += stoppedMs;
+      seen.queue += stoppedMs;
+    }
     if (now - seen.database > patienceMs) giveUp(lostStore('database', now - seen.database));
     else if (now - seen.queue > patienceMs) giveUp(lostStore('queue', now - seen.queue));
   };
 
-  const lookMs = Math.min(LOOK_MS, patienceMs / 4);
   const checking = every(lookMs, check, options.onError);
   const judging = setInterval(judge, lookMs);
   return {
@@ -76,9 +87,31 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   };
 }
 
-/** Whether a worker takes nothing though it has room and jobs wait. */
-export function isDeaf({ running, concurrency, takenAt }: QueueVitals, waiting: number, now: number): boolean {
-  return waiting > 0 && running < concurrency && now - takenAt > DEAF_MS;
+export type Hearing = 'well' | 'deaf' | 'to be restarted';
+
+/**
+ * Watches one worker from look to look: it is deaf when it took nothing for a while in which it had room and jobs waited
+ * at every look. It is to be restarted then, and again each time that did not help.
+ */
+export function createIdleness(deafMs: number): (vitals: QueueVitals, waiting: number, now: number) => Hearing {
+  let since: number | undefined;
+  let lastTakenAt = 0;
+  let restartedAt = 0;
+  return ({ running, concurrency, takenAt }, waiting, now) => {
+    if (waiting === 0 || running >= concurrency || takenAt !== lastTakenAt) {
+      since = undefined;
+      lastTakenAt = takenAt;
+      return 'well';
+    }
+    if (since === undefined) {
+      since = now;
+      restartedAt = now;
+    }
+    if (now - since <= deafMs) return 'well';
+    if (now - restartedAt <= deafMs) return 'deaf';
+    restartedAt = now;
+    return 'to be restarted';
+  };
 }
 
 function lostStore(store: 'database' | 'queue', forMs: number): OperatorError {

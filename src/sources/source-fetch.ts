@@ -107,7 +107,7 @@ type Outcome<T> = Omit<Fetched<T>, 'requests'> | { readonly error: unknown };
 
 /** One request. What the source did wrong comes back as a value; an abort, or a closed gate, is thrown. */
 async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Outcome<T>> {
-  const passage = await options.gate.admit(ask.signal);
+  const passage = await options.gate.admit({ signal: ask.signal, kind: ask.kind });
   const startedMs = performance.now();
   let response: HttpResponse | undefined;
   let failure: unknown = null;

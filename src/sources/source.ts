@@ -120,6 +120,8 @@ export type SourceFetch = <T>(path: string, read: (body: string) => T, options?:
 export interface FetchOptions {
   readonly accept?: string;
   readonly signal?: AbortSignal;
+  /** Requests of the same kind take equally long while the source is well; one without a kind tells nothing by its time. */
+  readonly kind?: string;
 }
 
 export interface Fetched<T> {

@@ -69,10 +69,13 @@ async function carryThrough(context: WorkContext, finalising: Finalising): Promi
   return publishAll(context, finalising, verdict.proof);
 }
 
+/** Whoever has lost the claim leaves everything to the one that has it. */
+const TAKEN_OVER = 'another finaliser has taken over';
+
 async function publishAll(context: WorkContext, finalising: Finalising, proof: Proof): Promise<string> {
   const { claim, run } = finalising;
   const clock = { telemetry: context.telemetry, run: run.id };
-  await saveProof(context.database, claim, proof);
+  if (!(await saveProof(context.database, claim, proof))) return TAKEN_OVER;
   const { distinctKeys, stagedRows } = proof;
   const rows = { distinctKeys, hasDuplicates: distinctKeys !== stagedRows };
   const staged = await timed(clock, 'export', () => stageExports(context, finalising, { rows, proof }));
@@ -82,7 +85,7 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
       const counts = await timed(clock, 'merge', () =>
         mergeStaged(context.database, claim, { dataset: run.dataset, rows }),
       );
-      if (counts === undefined) return 'another finaliser has taken over';
+      if (counts === undefined) return TAKEN_OVER;
     }
     if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
   } finally {
@@ -94,7 +97,7 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
 /** PostgreSQL crashed since these slices were staged: they are fetched again, and the run is finalised after that. */
 async function fetchAgain(context: WorkContext, claim: FinaliseClaim, slices: readonly number[]): Promise<string> {
   const isRefetching = await refetchSlices(context.database, claim, slices);
-  if (!isRefetching) return 'another finaliser has taken over';
+  if (!isRefetching) return TAKEN_OVER;
   const repaired = { run: claim.run, what: 'slices that lost staged rows', count: slices.length };
   context.telemetry.emit('reconcile.repaired', repaired);
   await enqueuePending(context, claim.run);
@@ -104,7 +107,7 @@ async function fetchAgain(context: WorkContext, claim: FinaliseClaim, slices: re
 /** The source has changed since it was read: where it has is fetched once more, and the run is finalised after that. */
 async function readOnceMore(context: WorkContext, claim: FinaliseClaim, reread: Reread): Promise<string> {
   const isRereading = await rereadSlices(context.database, claim, reread);
-  if (!isRereading) return 'another finaliser has taken over';
+  if (!isRereading) return TAKEN_OVER;
   const [slices, added] = [reread.slices.length, reread.added.length];
   context.telemetry.emit('run.reread', { run: claim.run, slices, added });
   await enqueuePending(context, claim.run);
@@ -191,7 +194,7 @@ async function publish({ database }: WorkContext, { run }: Finalising, staged: S
 async function end({ database, telemetry }: WorkContext, claim: FinaliseClaim, proof: Proof): Promise<string> {
   const state = proof.holds ? 'complete' : 'partial';
   const isEnded = await endFinalised(database, claim, { state, reason: proof.reason });
-  if (!isEnded) return 'another finaliser has taken over';
+  if (!isEnded) return TAKEN_OVER;
   telemetry.emit('run.state', { run: claim.run, state, reason: proof.reason });
   // A partial run keeps its staged rows: repairing it must not mean fetching everything again.
   if (state === 'complete') await dropStaging(database, claim.run);

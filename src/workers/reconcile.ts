@@ -1,4 +1,11 @@
-import { endRun, findStalledRuns, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
+import {
+  endRun,
+  findFailedRuns,
+  findLostPlans,
+  findStalledRuns,
+  runsInState,
+  unattendedFinalisations,
+} from '../db/queries/runs.ts';
 import {
   countOverdueSlices,
   findPoison,
@@ -36,6 +43,9 @@ export async function reconcile(context: ReconcileContext, { stallMinutes }: Rec
     await buryWorkers(context.database);
     await releaseWhatTheDeadHeld(context);
     await endLostPlans(context);
+    for (const { run, slice, error } of await findFailedRuns(context.database)) {
+      await settleLostSlice(context, { run, slice }, error);
+    }
     await requeueLostSlices(context);
     await requeueLostFinalisations(context);
     await dropOldStaging(context.database, STAGING_DAYS);
@@ -61,14 +71,9 @@ async function setAsidePoison(context: ReconcileContext, poison: PoisonSlice): P
 }
 
 async function endLostPlans({ database }: ReconcileContext): Promise<void> {
-  const overdue = Date.now() - PLANNING_MINUTES * 60_000;
-  for (const run of await runsInState(database, ['planning'])) {
-    if (run.createdAt.getTime() > overdue) continue;
-    await endRun(database, run.id, {
-      state: 'failed',
-      reason: 'its planner died before the plan was sealed; harvest again',
-    });
-  }
+  const reason = 'its planner died before the plan was sealed; harvest again';
+  for (const run of await findLostPlans(database, PLANNING_MINUTES))
+    await endRun(database, run, { state: 'failed', reason });
 }
 
 /**

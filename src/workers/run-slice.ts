@@ -122,6 +122,7 @@ function fetchPage(walk: Walk, cursor: number): Promise<Fetched<Page>> {
   const position = { strategy, span: claim.span, cursor, pageSize };
   return walk.fetch(source.pagePath(query, position), (body) => source.readPage(query, position, body), {
     signal: stop,
+    kind: query.entity.name,
   });
 }
 

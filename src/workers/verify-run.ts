@@ -2,7 +2,7 @@ import type { Reread } from '../db/queries/refetch.ts';
 import { listSlices, sliceTotals } from '../db/queries/slices.ts';
 import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
 import type { RunRow, SliceRow } from '../db/schema.ts';
-import { GateClosedError, TransientError } from '../domain/errors.ts';
+import { GateClosedError, PermanentError, TransientError } from '../domain/errors.ts';
 import type { Proof } from '../domain/report.ts';
 import { sliceStates } from '../domain/slice.ts';
 import { findGap } from '../domain/span.ts';
@@ -94,6 +94,9 @@ async function unlessSilent(look: () => Promise<Look>): Promise<Look | Silence> 
   try {
     return await look();
   } catch (error) {
+    // It has answered, and not what was asked: asking again will not help, and nothing is proved.
+    if (error instanceof PermanentError)
+      return { count: null, reread: null, reason: `the source could not be asked again: ${error.message}` };
     if (error instanceof GateClosedError) return { waitMs: error.waitMs, message: error.message };
     if (!(error instanceof TransientError)) throw error;
     const askedMs = error.retryAt === null ? QUIET_MS : error.retryAt.getTime() - Date.now();

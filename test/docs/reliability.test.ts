@@ -6,7 +6,7 @@ const page = readFileSync('docs/reliability.md', 'utf8');
 const named = [...page.matchAll(/`(test\/[^`]+\.test\.ts)`:\s+\*([^*]+)\*/g)].map(
   ([, file = '', name = '']) => [name.replaceAll(/\s+/g, ' '), file] as const,
 );
-const [promises = ''] = /## What Sheaf promises[^]*?What is not promised/.exec(page) ?? [];
+const [promises = ''] = /## What Sheaf promises[\s\S]*?What is not promised/.exec(page) ?? [];
 
 describe('docs/reliability.md', () => {
   it('names a test for every promise', () => {

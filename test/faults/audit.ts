@@ -6,7 +6,8 @@ export const AUDIT_SQL = `
 create schema faults;
 create table faults.run_log (
   n bigint generated always as identity, at timestamptz default clock_timestamp(), run text, was text, state text,
-  generation integer, attempt integer, is_merge boolean, open_slices integer, finaliser integer);
+  generation integer, attempt integer, is_merge boolean, is_merge_anew boolean,
+  open_slices integer, finaliser integer);
 create table faults.page_log (
   n bigint generated always as identity, at timestamptz default clock_timestamp(), run text, slice integer,
   attempt integer, worker integer, was_cursor bigint, cursor bigint, records bigint);
@@ -20,9 +21,9 @@ create function faults.note_run() returns trigger language plpgsql as $$
 begin
   if old.sealed_at is null and new.sealed_at is not null then perform faults.announce('sealed', null); end if;
   if new.state is distinct from old.state or new.merged_generation is distinct from old.merged_generation then
-    insert into faults.run_log (run, was, state, generation, attempt, is_merge, open_slices, finaliser)
+    insert into faults.run_log (run, was, state, generation, attempt, is_merge, is_merge_anew, open_slices, finaliser)
     values (new.id, old.state, new.state, new.generation, new.attempt,
-            new.merged_generation is distinct from old.merged_generation,
+            new.merged_generation > old.merged_generation, new.merged_generation < old.merged_generation,
             (select count(*) from sheaf.slices s where s.run_id = new.id and s.state in ('pending', 'working')),
             new.finaliser);
   end if;

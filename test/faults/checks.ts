@@ -38,6 +38,8 @@ interface Move {
   readonly state: string;
   readonly generation: number;
   readonly is_merge: boolean;
+  /** Staged rows were lost after the merge: it is to be done once more. */
+  readonly is_merge_anew: boolean;
   readonly open_slices: number;
 }
 
@@ -55,7 +57,8 @@ function judgeGeneration(moves: readonly Move[]): string[] {
   const ends = into('complete').length + into('partial').length;
   const early = into('finalising').find(({ open_slices }) => open_slices > 0);
   const problems: string[] = [];
-  if (merges > 1) problems.push(`merged ${merges} times`);
+  const mergesAnew = moves.filter((move) => move.is_merge_anew).length;
+  if (merges > 1 + mergesAnew) problems.push(`merged ${merges} times`);
   if (ends > 1) problems.push(`ended ${ends} times`);
   if (into('finalising').length > 1 + refetches)
     problems.push(`went to be finalised ${into('finalising').length} times`);

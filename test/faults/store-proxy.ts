@@ -46,6 +46,8 @@ interface State {
   readonly createWire: (rounds: Rounds) => Wire;
   readonly store: { readonly host: string; readonly port: number };
   readonly connections: Set<Connection>;
+  /** Refused ones, too. */
+  readonly clients: Set<Socket>;
   readonly pace: Pace;
   readonly counts: { lost: number; cut: number };
   readonly tell: (what: string) => void;
@@ -65,6 +67,7 @@ export async function startStoreProxy({ kind, url, onEvent }: StoreProxyOptions)
     createWire: wires[kind].create,
     store: { host: store.hostname, port: Number(store.port || wires[kind].port) },
     connections: new Set(),
+    clients: new Set(),
     pace: { delayMs: 0, frozenUntil: 0 },
     counts: { lost: 0, cut: 0 },
     tell: onEvent ?? (() => undefined),
@@ -111,6 +114,8 @@ function createSwitches(state: State, { server, url }: { server: Server; url: st
 }
 
 function receive(state: State, client: Socket): void {
+  state.clients.add(client);
+  client.once('close', () => state.clients.delete(client));
   if (performance.now() < state.refusesUntil) {
     client.on('error', () => undefined);
     client.resetAndDestroy();
@@ -126,6 +131,7 @@ async function stop(state: State, server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const connections = [...state.connections];
   for (const connection of connections) connection.reset();
+  for (const client of state.clients) client.destroy();
   await Promise.all([closed, ...connections.map((connection) => connection.closed)]);
 }
 

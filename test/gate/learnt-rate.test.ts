@@ -12,6 +12,7 @@ describe('the rate that was learnt', () => {
     expect(rateAt(learnt, 5_000)).toBeCloseTo(10);
     expect(rateAt(learnt, 7_500)).toBeCloseTo(10.1, 1);
     expect(rateAt(learnt, 60_000)).toBeGreaterThan(100);
+    expect(rateAt(learnt, 60_001)).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('doubles every two seconds while it is no more than a guess', () => {
@@ -51,6 +52,22 @@ describe('the rate that was learnt', () => {
   it('is not believed to have grown far beyond what was found before, however far probing went', () => {
     const known = learn(null, throttling);
     expect(learn(known, { ...throttling, now: 60_000, sentAt: 59_900, allowed: 1_000 })).toMatchObject({ limit: 15 });
+  });
+
+  it('is forgotten after a minute, a guess as well as a limit', () => {
+    const late = { now: 70_000, sentAt: 69_900, allowed: Number.POSITIVE_INFINITY, answered: 90 };
+    for (const isGuess of [true, false]) {
+      const known = { limit: 2, keptShare: 0.97, isGuess, learntAt: 5_000 };
+      expect(rateAt(known, late.now)).toBe(Number.POSITIVE_INFINITY);
+      expect(learn(known, late)).toMatchObject({ limit: 90, isGuess: true });
+    }
+  });
+
+  it('is never a guess that ran ahead unheeded', () => {
+    const guess = { limit: 20, keptShare: 0.97, isGuess: true, learntAt: 0 };
+    const throttled = { now: 20_000, sentAt: 19_900, allowed: rateAt(guess, 20_000), answered: 30 };
+    expect(throttled.allowed).toBeGreaterThan(10_000);
+    expect(learn(guess, throttled)).toMatchObject({ limit: 30, isGuess: true });
   });
 
   it('never comes to a standstill', () => {

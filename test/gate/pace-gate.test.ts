@@ -68,7 +68,7 @@ describe('a pace gate', () => {
     const gate = gateOf(1);
     await pass(gate);
     const stop = new AbortController();
-    const waiting = gate.admit(stop.signal);
+    const waiting = gate.admit({ signal: stop.signal });
     stop.abort(new Error('stopping'));
     await expect(waiting).rejects.toThrow();
   });
@@ -100,10 +100,10 @@ describe('a pace gate', () => {
     const gate = gateOf(1);
     await pass(gate);
     for (let time = 0; time < 5; time++) {
-      await gate.admit(AbortSignal.timeout(1)).catch(() => undefined);
+      await gate.admit({ signal: AbortSignal.timeout(1) }).catch(() => undefined);
     }
     await expect(
-      Promise.race([gate.admit(AbortSignal.timeout(10_000)), sleep(8_000, 'stuck')]),
+      Promise.race([gate.admit({ signal: AbortSignal.timeout(10_000) }), sleep(8_000, 'stuck')]),
     ).resolves.toHaveProperty('settle');
   }, 15_000);
 

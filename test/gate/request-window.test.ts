@@ -18,7 +18,7 @@ async function play(
     for (let request = 0; request < width; request++) await window.enter();
     const sentAt = now;
     now += latencyOf(width, capacity);
-    for (let request = 0; request < width; request++) window.leave({ kind: 'well', sentAt, now });
+    for (let request = 0; request < width; request++) window.leave({ end: 'well', kind: 'page', sentAt, now });
   }
   return widths;
 }
@@ -52,13 +52,13 @@ describe('a request window', () => {
     let now = 10_000;
     for (let time = 0; time < 60; time++) {
       await window.enter();
-      window.leave({ kind: 'trouble', sentAt: now, now: now + 10 });
+      window.leave({ end: 'trouble', sentAt: now, now: now + 10 });
       now += 20;
     }
     expect(window.width()).toBe(1);
     for (let time = 0; time < 60; time++) {
       await window.enter();
-      window.leave({ kind: 'well', sentAt: now, now: now + 50 });
+      window.leave({ end: 'well', kind: 'page', sentAt: now, now: now + 50 });
       now += 60;
     }
     expect(window.width()).toBe(8);
@@ -70,8 +70,21 @@ describe('a request window', () => {
     let now = 10_000;
     for (let time = 0; time < 500; time++) {
       await window.enter();
-      window.leave({ kind: time % 5 === 0 ? 'trouble' : 'well', sentAt: now, now: now + 50 });
+      window.leave({ end: time % 5 === 0 ? 'trouble' : 'well', kind: 'page', sentAt: now, now: now + 50 });
       now += 60;
+    }
+    expect(window.width()).toBe(8);
+  });
+
+  it('does not take requests of another kind, that take longer, for a source under strain', async () => {
+    const window = createRequestWindow(() => 8);
+    await play(window, 4, 100);
+    let now = 10_000;
+    for (let time = 0; time < 200; time++) {
+      await window.enter();
+      const [kind, ms] = time % 5 === 0 ? ['small', 90] : ['large', 600];
+      window.leave({ end: 'well', kind, sentAt: now, now: now + ms });
+      now += 600;
     }
     expect(window.width()).toBe(8);
   });
@@ -82,6 +95,8 @@ describe('a request window', () => {
     await play(window, 5, 100);
     ceiling = 3;
     expect(window.width()).toBe(3);
+    ceiling = 2.5;
+    expect(window.width()).toBe(2);
     ceiling = 0.2; // a small share of a few
     expect(window.width()).toBe(1);
   });
@@ -96,7 +111,7 @@ describe('a request window', () => {
     stop.abort(new Error('stopping'));
     await expect(gone).rejects.toThrow('stopping');
     for (let time = 0; time < 2; time++) {
-      window.leave({ kind: 'well', sentAt: 0, now: 1 });
+      window.leave({ end: 'well', kind: 'page', sentAt: 0, now: 1 });
       await waiting[time];
     }
     expect(order).toEqual(['a', 'b']);

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { QueueName } from '../../src/queues/queue-table.ts';
-import { isDeaf, startWatchdog } from '../../src/runtime/watchdog.ts';
+import { createIdleness, startWatchdog } from '../../src/runtime/watchdog.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { type StoreKind, startStoreProxy } from '../faults/store-proxy.ts';
 import { sheaf, start } from '../support/command.ts';
@@ -12,17 +13,26 @@ const rows = inlineData({ Afstemning: [{ id: 1, opdateringsdato: '2026-01-01T00:
 
 describe('a worker of a queue', () => {
   const idle = { running: 1, concurrency: 4, takenAt: 0 };
+  /** Looks every five seconds, so many times. */
+  const looks = (times: number, at: (look: number) => [typeof idle, number]) => {
+    const judge = createIdleness(30_000);
+    return Array.from({ length: times }, (_, look) => judge(...at(look), 5_000 * look));
+  };
 
-  it('is deaf when it has room, and takes nothing although jobs wait', () => {
-    expect(isDeaf(idle, 1, 31_000)).toBe(true);
+  it('is deaf when it took nothing while it had room and jobs waited; it is restarted for it, again and again', () => {
+    const heard = looks(20, () => [idle, 1]);
+    expect(heard.slice(0, 7).every((each) => each === 'well')).toBe(true);
+    expect(heard.slice(7).every((each) => each !== 'well')).toBe(true);
+    expect(heard.filter((each) => each === 'to be restarted')).toHaveLength(2);
   });
 
-  it.each([
-    ['it took one of late', { ...idle, takenAt: 10_000 }, 1],
-    ['it has no room', { ...idle, running: 4 }, 1],
-    ['there is nothing to take', idle, 0],
-  ])('is not deaf when %s', (_when, vitals, waiting) => {
-    expect(isDeaf(vitals, waiting, 31_000)).toBe(false);
+  it.each<[string, (look: number) => [typeof idle, number]]>([
+    ['it took one of late', (look) => [{ ...idle, takenAt: look }, 1]],
+    ['it has no room', () => [{ ...idle, running: 4 }, 1]],
+    ['there is nothing to take', () => [idle, 0]],
+    ['jobs have only just come', (look) => [idle, look === 19 ? 5 : 0]],
+  ])('is not deaf when %s', (_when, at) => {
+    expect(looks(20, at).every((each) => each === 'well')).toBe(true);
   });
 });
 
@@ -30,22 +40,21 @@ describeEngines('the watchdog', (redisUrl) => {
   const setUp = async (patienceMs = 60_000) => {
     const { context } = await startFleet({ redisUrl, twin: { dataset: rows } });
     const told = { well: 0, deaf: [] as QueueName[], restarts: 0 };
-    let takenAt = performance.now();
+    const takenAt = performance.now();
     const worker = {
       vitals: () => ({ running: 0, concurrency: 4, takenAt }),
       restart: () => {
         told.restarts += 1;
-        takenAt = performance.now();
       },
       ready: async () => undefined,
       close: async () => undefined,
     };
-    const start = (isSilentForMs: number) => {
-      takenAt = performance.now() - isSilentForMs;
+    const start = () => {
       const watchdog = startWatchdog({
         queues: context.queues,
         workers: new Map([['sheaf-slices', worker]]),
         patienceMs,
+        deafMs: 1_500,
         onWell: async () => {
           told.well += 1;
         },
@@ -59,24 +68,28 @@ describeEngines('the watchdog', (redisUrl) => {
     return { told, start, addJob };
   };
 
-  it('starts a deaf worker anew, and does not call it well', async () => {
-    const { told, start, addJob } = await setUp();
+  it('starts a deaf worker anew, does not call it well, and gives the process up when that does not help', async () => {
+    const { told, start, addJob } = await setUp(4_000);
     await addJob();
-    start(40_000).beaten();
-    await expect.poll(() => told.deaf).toEqual(['sheaf-slices']);
-    expect(told).toMatchObject({ restarts: 1, well: 0 });
+    const watchdog = start();
+    const beating = setInterval(watchdog.beaten, 200);
+    onTestFinished(() => clearInterval(beating));
+    expect(await watchdog.lost).toMatchObject({ code: 'store-lost', facts: { store: 'queue' } });
+    expect(told.deaf[0]).toBe('sheaf-slices');
+    expect(told.restarts).toBe(told.deaf.length);
+    expect(told.well).toBeLessThanOrEqual(3); // before it counted as deaf
   });
 
   it('calls a worker well that has nothing to take', async () => {
     const { told, start } = await setUp();
-    start(40_000).beaten();
+    start().beaten();
     await expect.poll(() => told.well).toBe(1);
     expect(told.restarts).toBe(0);
   });
 
   it('gives the process up when its heartbeat does not reach the database', async () => {
     const { start } = await setUp(500);
-    const watchdog = start(0);
+    const watchdog = start();
     expect(await watchdog.lost).toMatchObject({ code: 'store-lost', facts: { store: 'database' } });
   });
 });
@@ -115,6 +128,17 @@ describeEngines('a worker process', (redisUrl) => {
     const { code, stderr } = await worker.finished;
     expect(code).toBe(1);
     expect(stderr).toMatch(/gives up/);
+  }, 60_000);
+
+  it('that was stopped for a while goes on, too: its stores were not away', async () => {
+    const { worker } = await setUp();
+    worker.process.kill('SIGSTOP');
+    await sleep(6_000);
+    worker.process.kill('SIGCONT');
+    await sleep(3_000);
+    expect(worker.process.exitCode).toBeNull();
+    worker.process.kill('SIGTERM');
+    expect((await worker.finished).code).toBe(0);
   }, 60_000);
 
   it('goes on by itself when its stores are back soon, and --check tells that it is well', async () => {

@@ -17,7 +17,7 @@ export function openGate(): Gate & { readonly closings: number[]; readonly admit
   return {
     closings,
     admitted: () => admissions,
-    admit: async (signal) => {
+    admit: async ({ signal } = {}) => {
       signal?.throwIfAborted();
       admissions++;
       return { settle: async () => undefined };

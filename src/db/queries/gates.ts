@@ -17,8 +17,6 @@ export interface GateState {
   readonly breaker: BreakerState;
   /** Failed requests in a row, of all workers together. */
   readonly failures: number;
-  /** How often the breaker has opened in a row. */
-  readonly timesOpened: number;
   /** For how many more milliseconds no request passes; 0 when they do. */
   readonly closedForMs: number;
   /** What the source was found to bear of late; null when nobody was throttled. */
@@ -41,7 +39,6 @@ export interface LearntLimit {
 export const OPEN_GATE: GateState = {
   breaker: 'closed',
   failures: 0,
-  timesOpened: 0,
   closedForMs: 0,
   learnt: null,
   error: null,
@@ -49,7 +46,7 @@ export const OPEN_GATE: GateState = {
 
 export async function readGate({ pool }: Database, source: string): Promise<GateState> {
   const { rows } = await pool.query<GateState>(
-    `select breaker, failures, times_opened as "timesOpened", error,
+    `select breaker, failures, error,
             greatest(0, extract(epoch from coalesce(closed_until, now()) - now()) * 1000)::float8 as "closedForMs",
             case when learnt_at > now() - interval '${LEARNT_LASTS}'
                  then json_build_object('limit', learnt_limit, 'keptShare', learnt_kept, 'isGuess', learnt_guess,
@@ -69,17 +66,21 @@ export async function closeGate({ pool }: Database, source: string, forMs: numbe
   );
 }
 
-/** Writes down what the source was found to bear just now: all of the fleet goes by it. */
+/**
+ * Writes down what the source was found to bear just now: all of the fleet goes by it. A guess does not replace a limit
+ * that was found of late.
+ */
 export async function saveLearntLimit(
   { pool }: Database,
   source: string,
   { limit, keptShare, isGuess }: Omit<LearntLimit, 'ageMs'>,
 ): Promise<void> {
   await pool.query(
-    `insert into sheaf.gates (source, learnt_limit, learnt_kept, learnt_guess, learnt_at) values ($1, $2, $3, $4, now())
+    `insert into sheaf.gates as g (source, learnt_limit, learnt_kept, learnt_guess, learnt_at) values ($1, $2, $3, $4, now())
      on conflict (source) do update
        set learnt_limit = excluded.learnt_limit, learnt_kept = excluded.learnt_kept,
-           learnt_guess = excluded.learnt_guess, learnt_at = excluded.learnt_at, updated_at = now()`,
+           learnt_guess = excluded.learnt_guess, learnt_at = excluded.learnt_at, updated_at = now()
+       where not (excluded.learnt_guess and g.learnt_guess is false and g.learnt_at > now() - interval '${LEARNT_LASTS}')`,
     [source, limit, keptShare, isGuess],
   );
 }

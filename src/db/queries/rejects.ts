@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { ReplayOutcome } from '../../domain/record.ts';
 import type { Database } from '../database.ts';
-import { and, desc, eq, inArray, sql } from '../drizzle.ts';
+import { and, desc, eq, sql } from '../drizzle.ts';
 import { type RejectRow, type RunRow, rejects, runs } from '../schema.ts';
 
 /** How many rejects are read at a time. A text is no larger than a page: memory depends on this, not on their number. */
@@ -75,7 +75,8 @@ export async function listRejects({ orm }: Database, filter: RejectFilter, limit
 }
 
 function matching({ runs: ids, reason }: RejectFilter) {
-  return and(inArray(rejects.runId, [...ids]), reason === null ? undefined : eq(rejects.reason, reason));
+  const isOfRuns = sql`${rejects.runId} = any(${sql.param([...ids])}::text[])`; // any number of them
+  return and(isOfRuns, reason === null ? undefined : eq(rejects.reason, reason));
 }
 
 /** The rejects of one run in the order in which they were written, some at a time, each page by a query of its own. */

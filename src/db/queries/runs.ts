@@ -84,7 +84,8 @@ export async function runsInState({ orm }: Database, states: readonly RunState[]
 
 /**
  * The chord's compare-and-set: moves a run whose slices have all settled from fetching to finalising. Of any number of
- * callers exactly one gets the generation back; that one enqueues the finalise job.
+ * callers exactly one gets the generation back; that one enqueues the finalise job. A run that is to stop at its first
+ * failed slice is never finalised with one, however it came to be: see `findFailedRuns`.
  */
 export async function beginFinalising(
   { pool }: Database,
@@ -94,10 +95,39 @@ export async function beginFinalising(
     `update sheaf.runs r set state = 'finalising'
      where r.id = $1 and r.state = 'fetching' and r.sealed_at is not null
        and not exists (select from sheaf.slices s where s.run_id = r.id and s.state in ('pending', 'working'))
+       and (r.request ->> 'onFailure' = 'partial'
+            or not exists (select from sheaf.slices f where f.run_id = r.id and f.state = 'failed'))
      returning r.generation, r.attempt`,
     [run],
   );
   return rows[0];
+}
+
+/** A slice of a fetching run that has failed for good, though the run is to stop at the first that does. */
+export interface FailedRun {
+  readonly run: string;
+  readonly slice: number;
+  readonly error: StoredError;
+}
+
+/** Finds runs that should have ended with a failed slice, and have not: they were paused then, or their worker died. */
+export async function findFailedRuns({ pool }: Database): Promise<FailedRun[]> {
+  const { rows } = await pool.query<FailedRun>(
+    `select distinct on (r.id) r.id as run, f.number as slice, f.error
+     from sheaf.runs r join sheaf.slices f on f.run_id = r.id and f.state = 'failed'
+     where r.state = 'fetching' and r.request ->> 'onFailure' = 'stop'
+     order by r.id, f.number`,
+  );
+  return rows;
+}
+
+/** Plans that were begun so many minutes ago, and never sealed. */
+export async function findLostPlans({ pool }: Database, minutes: number): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select id from sheaf.runs where state = 'planning' and created_at < now() - make_interval(mins => $1)`,
+    [minutes],
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** Names one claim of a run's finalisation. */
@@ -179,15 +209,19 @@ export async function releaseForgottenFinalisations(
   for (const claim of rows) if (!isHeld(claim.run)) await releaseFinalise(database, claim);
 }
 
-export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof: Proof): Promise<void> {
-  await pool.query('update sheaf.runs set proof = $3 where id = $1 and attempt = $2', [
-    claim.run,
-    claim.attempt,
-    JSON.stringify(proof),
-  ]);
+/** Keeps a run's proof. False when the claim no longer held. */
+export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof: Proof): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update sheaf.runs set proof = $3 where id = $1 and attempt = $2 and state = 'finalising'`,
+    [claim.run, claim.attempt, JSON.stringify(proof)],
+  );
+  return rowCount === 1;
 }
 
-/** A run that fetches, and has not staged a page for a while though nothing is known to hold it up. */
+/**
+ * A run that fetches, and has not staged a page for a while though nothing is known to hold it up; or that nobody
+ * finalises.
+ */
 export interface StalledRun {
   readonly run: string;
   /** How long ago its last page was staged, or its plan sealed. */
@@ -206,9 +240,11 @@ export async function findStalledRuns({ pool }: Database, minutes: number): Prom
      from (select s.run_id, max(s.staged_at) as staged_at,
                   count(*) filter (where s.state = 'pending') as waiting,
                   count(*) filter (where s.state = 'working') as held
-           from sheaf.slices s join sheaf.runs f on f.id = s.run_id and f.state = 'fetching'
+           from sheaf.slices s join sheaf.runs f on f.id = s.run_id and f.state in ('fetching', 'finalising')
            group by s.run_id) p
-     where r.id = p.run_id and r.state = 'fetching'
+     where r.id = p.run_id
+       and (r.state = 'fetching'
+            or r.state = 'finalising' and (r.finaliser is null or not sheaf.worker_is_alive(r.finaliser)))
        and greatest(p.staged_at, r.sealed_at) < now() - make_interval(mins => $1)
        and (r.stalled_at is null or r.stalled_at < now() - make_interval(mins => $1))
        and not exists (select from sheaf.gates g where g.source = r.request -> 'dataset' ->> 'source'
