@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from 'bullmq';
 import { isStoreTrouble } from '../domain/classify.ts';
-import { type EngineQueue, type EngineWorker, type QueueEngine, readPayload } from './engine.ts';
+import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
 import { createPostgresEngine } from './postgres-engine.ts';
 import { jobIdOf, KEPT_JOBS, type Payload, type QueueName } from './queue-table.ts';
+import { type QueueWorker, startQueueWorker } from './queue-worker.ts';
 import { createRedisEngine } from './redis-engine.ts';
+import { CLOSE_MS, within } from './within.ts';
 
 /** Jobs are added some hundreds at a time: one huge call would stall every other client of a Redis. */
 const CHUNK = 500;
@@ -36,27 +36,6 @@ export interface Queues {
 export interface WorkOptions {
   /** Jobs at once. */
   readonly concurrency: number;
-}
-
-export interface QueueWorker {
-  /** Resolves when the worker takes jobs. */
-  ready(): Promise<void>;
-  /** How it is doing, for whoever watches that it does not stop in silence. */
-  vitals(): QueueVitals;
-  /**
-   * Takes jobs through connections of its own anew. For a loop that has come to a standstill: jobs under way go on.
-   */
-  restart(): void;
-  /** Takes no further job, and resolves when those under way have ended. */
-  close(): Promise<void>;
-}
-
-export interface QueueVitals {
-  /** Jobs under way, and how many may be. */
-  readonly running: number;
-  readonly concurrency: number;
-  /** When the last job was taken, by `performance.now()`; when the worker was started before that. */
-  readonly takenAt: number;
 }
 
 export interface QueuesOptions {
@@ -110,42 +89,14 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
         await use(name, (used) => addChunk(used, chunk, options.delayMs ?? 0));
       }
     },
-    work: (name, process, options) => {
-      const running = new Set<Promise<string>>();
-      let takenAt = performance.now();
-      const handle = async (job: Job): Promise<string> => {
-        takenAt = performance.now();
-        const work = process(readPayload(name, job.data));
-        running.add(work);
-        return work.finally(() => running.delete(work));
-      };
-      const create = () => {
-        const created = engine.createWorker(name, handle, { prefix, ...options, ...workerOptions });
-        created.on('error', tell);
-        return created;
-      };
-      /** Jobs under way may end; then whatever still waits for a connection is let go of. */
-      const retire = (old: EngineWorker) => {
-        const closed = old.close();
-        Promise.allSettled(running)
-          .then(() => within(CLOSE_MS, closed, () => void old.close(true).catch(tell)))
-          .catch(tell);
-      };
-      let worker = create();
-      return {
-        vitals: () => ({ running: running.size, concurrency: options.concurrency, takenAt }),
-        restart: () => {
-          retire(worker);
-          worker = create();
-        },
-        ready: async () => void (await worker.waitUntilReady()),
-        close: async () => {
-          const closed = worker.close();
-          await Promise.allSettled(running);
-          await within(CLOSE_MS, closed, () => tell(new Error(`the worker of ${name} did not close in time`)));
-        },
-      };
-    },
+    work: (name, process, { concurrency }) =>
+      startQueueWorker({
+        name,
+        concurrency,
+        process: async (job) => process(readPayload(name, job.data)),
+        create: (handle) => engine.createWorker(name, handle, { prefix, concurrency, ...workerOptions }),
+        onError: tell,
+      }),
     counts: (name) => use(name, (used) => used.getJobCounts()),
     check: () => engine.check(),
     close: async () => {
@@ -154,18 +105,6 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
       opened.clear();
     },
   };
-}
-
-/**
- * How long a worker without a job may take to close. BullMQ's loop can wait for ever for a connection that was lost at
- * the wrong moment; nothing of ours depends on its end.
- */
-const CLOSE_MS = 3_000;
-
-async function within(ms: number, work: Promise<void>, onLate: () => void): Promise<void> {
-  const timer = new AbortController();
-  const late = sleep(ms, undefined, { signal: timer.signal }).then(onLate, () => undefined);
-  await Promise.race([work.finally(() => timer.abort()), late]);
 }
 
 /** The ledger decides about attempts, so every job is run once; a retry is a new job. */

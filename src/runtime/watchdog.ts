@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../domain/errors.ts';
 import type { QueueName } from '../queues/queue-table.ts';
-import type { Queues, QueueVitals, QueueWorker } from '../queues/queues.ts';
+import type { QueueVitals, QueueWorker } from '../queues/queue-worker.ts';
+import type { Queues } from '../queues/queues.ts';
 import { every } from './every.ts';
 
 const LOOK_MS = 5_000;

@@ -5,14 +5,15 @@ import { noteWell, registerWorker, retireWorker } from '../db/queries/workers.ts
 import { openWorkerSession } from '../db/worker-session.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type OperatorError, toStoredError } from '../domain/errors.ts';
-import { startFinaliseWorker } from '../workers/finalise-worker.ts';
+import { type FinaliseWorker, startFinaliseWorker } from '../workers/finalise-worker.ts';
 import { reconcile } from '../workers/reconcile.ts';
-import { startSliceWorker } from '../workers/slice-worker.ts';
+import { type SliceWorker, startSliceWorker } from '../workers/slice-worker.ts';
+import type { WorkContext } from '../workers/work-context.ts';
 import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
 import { VERSION } from './version.ts';
-import { startWatchdog } from './watchdog.ts';
+import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 const BEAT_MS = 5_000;
 const REPAIR_MS = 5_000;
@@ -72,45 +73,60 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     closing.add(() => slices.stop());
     stopRun = slices.stopRun;
     await Promise.all([slices.queue.ready(), finaliser.queue.ready()]);
-    const watchdog = startWatchdog({
-      queues,
-      workers: new Map([
-        ['sheaf-slices', slices.queue],
-        ['sheaf-finalise', finaliser.queue],
-      ]),
-      patienceMs: settings.SHEAF_STORE_TIMEOUT_MS,
-      onWell: () => noteWell(database, id),
-      onDeaf: (queue) => telemetry.emit('worker.deaf', { worker: id, queue }),
-      onError,
-    });
+    const working: Working = { context, work, slices, finaliser, onError };
+    const watchdog = watch(working);
     closing.add(() => watchdog.stop());
     beaten = watchdog.beaten;
     watchdog.lost.then((error) => telemetry.emit('worker.lost', { worker: id, error: toStoredError(error) }));
-
-    const repair = async () => {
-      const forgotten = await releaseForgottenSlices(database, id, slices.isHeld);
-      await queues.add(
-        'sheaf-slices',
-        forgotten.map((claim) => ({ ...claim, round: Date.now() })),
-      );
-      await releaseForgottenFinalisations(database, id, finaliser.isHeld);
-      await reconcile(work, { stallMinutes: settings.SHEAF_STALL_MINUTES });
-    };
-    const repairing = every(REPAIR_MS, repair, onError);
+    const repairing = every(REPAIR_MS, () => repair(working), onError);
     closing.add(() => repairing.stop());
 
     telemetry.emit('worker.started', { worker: id, concurrency });
     closing.add(() => telemetry.emit('worker.stopped', { worker: id }));
-    const stop = async () => {
-      // A store that is away cannot be told goodbye; the fleet sees that this worker is gone.
-      await closing.close().catch((error: unknown) => {
-        if (!isStoreTrouble(error)) throw error;
-        onError(error);
-      });
+    // A store that is away cannot be told goodbye; the fleet sees that this worker is gone.
+    const forgive = (error: unknown) => {
+      if (!isStoreTrouble(error)) throw error;
+      onError(error);
     };
-    return { id, lost: watchdog.lost, stop };
+    return { id, lost: watchdog.lost, stop: () => closing.close().catch(forgive) };
   } catch (error) {
     await closing.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** A worker that takes work. */
+interface Working {
+  readonly context: SheafContext;
+  readonly work: WorkContext;
+  readonly slices: SliceWorker;
+  readonly finaliser: FinaliseWorker;
+  onError(error: unknown): void;
+}
+
+function watch({ context, work, slices, finaliser, onError }: Working): Watchdog {
+  const { database, queues, telemetry, settings } = context;
+  return startWatchdog({
+    queues,
+    workers: new Map([
+      ['sheaf-slices', slices.queue],
+      ['sheaf-finalise', finaliser.queue],
+    ]),
+    patienceMs: settings.SHEAF_STORE_TIMEOUT_MS,
+    onWell: () => noteWell(database, work.workerId),
+    onDeaf: (queue) => telemetry.emit('worker.deaf', { worker: work.workerId, queue }),
+    onError,
+  });
+}
+
+/** Puts right what this worker has left undone, and takes its turn in putting right the fleet's ledger and queue. */
+async function repair({ context, work, slices, finaliser }: Working): Promise<void> {
+  const { database, queues, settings } = context;
+  const forgotten = await releaseForgottenSlices(database, work.workerId, slices.isHeld);
+  await queues.add(
+    'sheaf-slices',
+    forgotten.map((claim) => ({ ...claim, round: Date.now() })),
+  );
+  await releaseForgottenFinalisations(database, work.workerId, finaliser.isHeld);
+  await reconcile(work, { stallMinutes: settings.SHEAF_STALL_MINUTES });
 }

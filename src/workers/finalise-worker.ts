@@ -1,4 +1,4 @@
-import type { QueueWorker } from '../queues/queues.ts';
+import type { QueueWorker } from '../queues/queue-worker.ts';
 import { finaliseRun } from './finalise-run.ts';
 import type { WorkContext } from './work-context.ts';
 

@@ -1,6 +1,6 @@
 import type { Claim } from '../db/queries/slices.ts';
 import type { Payload } from '../queues/queue-table.ts';
-import type { QueueWorker } from '../queues/queues.ts';
+import type { QueueWorker } from '../queues/queue-worker.ts';
 import { createCompany } from './company.ts';
 import { runSlice } from './run-slice.ts';
 import { settleSlice } from './settle.ts';
