@@ -4,14 +4,21 @@ import { OperatorError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import type { EngineOptions, EngineWorkerOptions, QueueEngine } from './engine.ts';
 
+/** Milliseconds before the next attempt to connect. BullMQ's own grow to 20 s: for so long a Redis that is back would go unused. */
+const retryStrategy = (times: number): number => Math.min(100 * times, 2_000);
+
 /** BullMQ on Redis or Valkey: for a fleet. */
 export function createRedisEngine(url: string): QueueEngine {
   return {
     kind: 'redis',
-    createQueue: (name, options: EngineOptions) => new Queue(name, { ...options, connection: { url } }) as never,
+    createQueue: (name, options: EngineOptions) =>
+      new Queue(name, { ...options, connection: { url, retryStrategy } }) as never,
     createWorker: (name, process, options: EngineWorkerOptions) =>
       // A worker waits for a Redis that is away instead of failing its blocking calls.
-      new Worker(name, process, { ...options, connection: { url, maxRetriesPerRequest: null } }) as never,
+      new Worker(name, process, {
+        ...options,
+        connection: { url, retryStrategy, maxRetriesPerRequest: null },
+      }) as never,
     check: () => checkRedis(url),
   };
 }

@@ -1,5 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** How long the end of a repetition is waited for. */
+const STOP_MS = 2_000;
+
 export interface Repeated {
-  /** Resolves when a repetition that is under way has ended; none follows. */
+  /** Resolves when a repetition that is under way has ended, or waits for something that is away; none follows. */
   stop(): Promise<void>;
 }
 
@@ -20,7 +25,7 @@ export function every(intervalMs: number, work: () => Promise<void>, onError: (e
     stop: async () => {
       isStopped = true;
       clearTimeout(timer);
-      await running;
+      await Promise.race([running, sleep(STOP_MS, undefined, { ref: false })]);
     },
   };
 }
