@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { runScenario } from './run-scenario.ts';
 import { createScenario, type Engine, type StrikeKind } from './scenario.ts';
 import { type SuiteLane, startSuiteLane } from './suite-lane.ts';
@@ -15,14 +15,17 @@ const chosen: readonly { readonly seed: number; readonly engine: Engine; readonl
   { seed: 9, engine: 'redis', kinds: ['cut-store', 'lose-answers'] },
 ];
 
+/** Only where a redis-server is installed; the test run says so where it is not. */
+const hasRedis = inject('redisUrl') !== null;
+
 describe('harvests under faults', () => {
   let lane: SuiteLane | undefined;
   beforeAll(async () => {
-    lane = await startSuiteLane(1, { redis: true });
+    lane = await startSuiteLane(1, { redis: hasRedis });
   });
   afterAll(() => lane?.stop());
 
-  it.each(chosen)(
+  it.each(chosen.filter(({ engine }) => hasRedis || engine === 'postgres'))(
     'are exact: seed $seed on $engine, $kinds',
     async ({ seed, engine, kinds }) => {
       if (lane === undefined) throw new Error('the lane did not start');
