@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { GateClosedError, isThrottled, PermanentError, TransientError } from '../domain/errors.ts';
-import type { Gate, Passage } from '../domain/gate.ts';
+import { isThrottled, PermanentError, TransientError } from '../domain/errors.ts';
+import type { Gate } from '../domain/gate.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import { type LearntRate, learn, rateAt } from './learnt-rate.ts';
 import { createRequestWindow, type RequestEnd } from './request-window.ts';
+import { createSlots } from './slots.ts';
 
 export interface PaceGateOptions {
   readonly source: string;
@@ -27,91 +27,63 @@ export interface PaceGate extends Gate {
   adopt(learnt: LearntRate): void;
 }
 
-/** How soon a request that waits for its slot sees that the gate has closed. */
-const LOOK_MS = 1_000;
-/** Two ends of a closing that differ by less are the same. */
-const SAME_END_MS = 100;
-
 /**
  * Lets requests through evenly, one each 1/rate seconds, without bursts, so many at once and no more, and none while
  * the source has asked to be left alone. Requests are served in the order in which they came.
  *
  * Rate and number are the process's share of what is set for the fleet; inside it they adapt: the rate to throttling
- * (429), the number of requests under way to latency and to failures. Time is the monotonic clock's: a wall clock that
- * is set back must not hold requests up.
+ * (429), the number of requests under way to latency and to failures.
  */
 export function createPaceGate(options: PaceGateOptions): PaceGate {
   const { source, requestsPerSecond, concurrency, connections, share, telemetry, maxWaitMs = 60_000 } = options;
   const window = createRequestWindow(() => Math.min(connections, (concurrency ?? Number.POSITIVE_INFINITY) * share()));
   const answers = createAnswerCount();
   let learnt: LearntRate | null = null;
-  let nextSlotAt = 0;
-  let closedUntil = 0;
 
-  /** The fleet's, whatever is set and whatever was learnt. */
-  const allowedRate = (now: number): number =>
-    Math.min(
-      requestsPerSecond ?? Number.POSITIVE_INFINITY,
-      learnt === null ? Number.POSITIVE_INFINITY : rateAt(learnt, now),
-    );
-
-  const takeSlot = (now: number): number => {
-    const slotAt = Math.max(now, nextSlotAt, closedUntil);
-    nextSlotAt = slotAt + 1_000 / (allowedRate(now) * share());
-    return slotAt;
+  /** Requests a second, the fleet's, whatever is set and whatever was learnt. */
+  const allowedRate = (now: number): number => {
+    const borne = learnt === null ? Number.POSITIVE_INFINITY : rateAt(learnt, now);
+    return Math.min(requestsPerSecond ?? Number.POSITIVE_INFINITY, borne);
   };
-
-  /** The gate may close while a request waits for its slot: then it takes another after that, or waits no longer. */
-  const awaitSlot = async (signal?: AbortSignal): Promise<void> => {
-    let slotAt = takeSlot(performance.now());
-    for (let now = performance.now(); now < slotAt; now = performance.now()) {
-      if (closedUntil - now > maxWaitMs) throw new GateClosedError(source, closedUntil - now);
-      await sleep(Math.min(slotAt - now, LOOK_MS), undefined, signal === undefined ? {} : { signal });
-      if (closedUntil > slotAt) slotAt = takeSlot(performance.now());
-    }
-  };
+  const intervalMs = () => 1_000 / (allowedRate(performance.now()) * share());
+  const slots = createSlots({ source, intervalMs, maxWaitMs });
 
   const slowDown = (sentAt: number, now: number) => {
     const before = learnt;
     const answered = answers.perSecond(now) / share();
     learnt = learn(learnt, { now, sentAt, allowed: allowedRate(now), answered });
     if (learnt === before) return;
-    nextSlotAt = Math.max(nextSlotAt, now + 1_000 / (allowedRate(now) * share()));
+    slots.putOff();
     telemetry.emit('gate.slowed', { source, requestsPerSecond: rateAt(learnt, now) });
   };
 
-  const passage = (sentAt: number, kind: string | undefined): Passage => ({
-    settle: async (error) => {
-      const now = performance.now();
-      if (error === null) answers.add(now);
-      if (isThrottled(error)) slowDown(sentAt, now);
-      const narrowedFrom = window.width();
-      window.leave({ end: endOf(error), kind, sentAt, now });
-      if (window.width() < narrowedFrom) telemetry.emit('gate.narrowed', { source, requestsAtOnce: window.width() });
-    },
-  });
+  const settle = (error: unknown, { sentAt, kind }: { readonly sentAt: number; readonly kind: string | undefined }) => {
+    const now = performance.now();
+    if (error === null) answers.add(now);
+    if (isThrottled(error)) slowDown(sentAt, now);
+    const narrowedFrom = window.width();
+    window.leave({ end: endOf(error), kind, sentAt, now });
+    if (window.width() < narrowedFrom) telemetry.emit('gate.narrowed', { source, requestsAtOnce: window.width() });
+  };
 
   return {
     admit: async ({ signal, kind } = {}) => {
       signal?.throwIfAborted();
-      const closedForMs = closedUntil - performance.now();
-      if (closedForMs > maxWaitMs) throw new GateClosedError(source, closedForMs);
+      slots.checkOpen();
       await window.enter(signal);
       try {
-        await awaitSlot(signal);
+        await slots.next(signal);
       } catch (error) {
         window.leave({ end: 'void', sentAt: 0, now: 0 });
         signal?.throwIfAborted();
         throw error;
       }
-      return passage(performance.now(), kind);
+      const sentAt = performance.now();
+      return { settle: async (error) => settle(error, { sentAt, kind }) };
     },
-    closedForMs: () => Math.max(0, closedUntil - performance.now()),
+    closedForMs: () => slots.closedForMs(),
     closeFor: async (ms) => {
-      const until = performance.now() + ms;
-      if (until <= closedUntil + SAME_END_MS) return;
-      closedUntil = until;
-      telemetry.emit('gate.closed', { source, forMs: Math.round(ms) });
+      if (slots.closeFor(ms)) telemetry.emit('gate.closed', { source, forMs: Math.round(ms) });
     },
     learnt: () => learnt,
     adopt: (other) => {

@@ -64,6 +64,23 @@ describe('a pace gate', () => {
     expect((error as GateClosedError).waitMs).toBeGreaterThan(29_000);
   });
 
+  it('opens again evenly, and not with a burst of all that waited', async () => {
+    const gate = gateOf(20);
+    await pass(gate);
+    const waiting = admissions(gate, 6);
+    await gate.closeFor(300);
+    const times = (await waiting).toSorted((one, other) => one - other);
+    for (const [position, time] of times.entries()) expect(time).toBeGreaterThanOrEqual(290 + 50 * (position - 1));
+  });
+
+  it('postpones what waits already, too, when it closes for long', async () => {
+    const gate = gateOf(1, 1, 1_000);
+    await pass(gate);
+    const waiting = gate.admit();
+    await gate.closeFor(30_000);
+    await expect(waiting).rejects.toBeInstanceOf(GateClosedError);
+  });
+
   it('stops waiting when it is told to', async () => {
     const gate = gateOf(1);
     await pass(gate);
