@@ -13,7 +13,7 @@ import type { Summary } from './result-table.ts';
 import type { RunResult } from './run-scenario.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const COPIED = ['bin', 'migrations', 'package.json', 'src', 'test/faults'];
+const COPIED = ['bin', 'migrations', 'package.json', 'src', 'test/faults', 'test/support/free-port.ts'];
 
 interface Verdict {
   readonly bug: PlantedBug;

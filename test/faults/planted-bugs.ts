@@ -111,8 +111,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/workers/finalise-run.ts',
-        text: `  const staged = await timed(clock, 'export', () => stageExports(context, finalising, rows));\n`,
-        by: `  const staged = await timed(clock, 'export', () => stageExports(context, finalising, rows));\n  ${PAUSE(1_000)}\n`,
+        text: `  const staged = await timed(clock, 'export', () => stageExports(context, finalising, { rows, proof }));\n`,
+        by: `  const staged = await timed(clock, 'export', () => stageExports(context, finalising, { rows, proof }));\n  ${PAUSE(1_000)}\n`,
       },
     ],
   },
