@@ -1,6 +1,7 @@
 import { exitCodeOf, type RunReport } from '../domain/report.ts';
 import { hasEnded } from '../domain/run.ts';
 import type { SheafContext } from '../runtime/context.ts';
+import type { RunProgress } from '../runtime/harvest.ts';
 import { printJson, say } from './output.ts';
 import { createProgressView } from './render/progress.ts';
 import { renderReport } from './render/report.ts';
@@ -34,7 +35,12 @@ export async function workRuns(
   // Where a log level is set, the log tells of troubles, as JSON.
   if (context.settings.SHEAF_LOG_LEVEL === undefined) noteTroubles(context, (text) => view.note(text));
   try {
-    const watching = watchRuns(context, runs, { signal, onProgress: (progress) => view.show(progress) });
+    const notePauses = createPauseNotes((text) => view.note(text));
+    const onProgress = (progress: readonly RunProgress[]) => {
+      notePauses(progress);
+      view.show(progress);
+    };
+    const watching = watchRuns(context, runs, { signal, onProgress });
     await orLost(worker, watching);
   } finally {
     view.end();
@@ -45,6 +51,22 @@ export async function workRuns(
   if (open.length === 0) return exitCodeOf(reports.map((report) => report.state));
   for (const report of open) say(`${report.dataset} is not finished. Go on with: sheaf resume ${report.run}`);
   return signal.reason === 'SIGTERM' ? 143 : 130;
+}
+
+/** Says, once each time, that somebody has paused a run that is waited for. */
+function createPauseNotes(note: (text: string) => void): (progress: readonly RunProgress[]) => void {
+  const paused = new Set<string>();
+  return (progress) => {
+    for (const { run, state } of progress) {
+      if (state !== 'paused') paused.delete(run);
+      else if (!paused.has(run)) {
+        paused.add(run);
+        note(
+          `run ${run} was paused; waiting. \`sheaf resume ${run}\` goes on, from any terminal; Ctrl-C leaves it paused`,
+        );
+      }
+    }
+  };
 }
 
 /** A worker works whatever is in the queue: the runs that somebody left unfinished, too. */

@@ -44,6 +44,7 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
   const { source, database, pace, telemetry, probe, maxWaitMs = 60_000 } = options;
   let state: GateState = OPEN_GATE;
   let readAt = 0;
+  let told: GateState['breaker'] = 'closed';
   let firstLook: Promise<void> | undefined;
 
   /** A database that is away must not fail requests: until it is back, the gate stays as it was seen last. */
@@ -54,14 +55,16 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
     });
 
   const refresh = async (): Promise<void> => {
-    const before = state;
     const read = await orTell(readGate(database, source), null);
     if (read === null) return;
     state = read;
     readAt = performance.now();
-    if (state.closedForMs > 0) await pace.closeFor(state.closedForMs);
+    // The breaker's pause is for passBreaker to wait for; only what the source asked for closes the pace.
+    if (state.breaker === 'closed' && state.closedForMs > 0) await pace.closeFor(state.closedForMs);
     if (state.learnt !== null) pace.adopt({ ...state.learnt, learntAt: readAt - state.learnt.ageMs });
-    if (state.breaker !== before.breaker) telemetry.emit('gate.breaker', { source, breaker: state.breaker });
+    if (state.breaker === told) return;
+    told = state.breaker;
+    telemetry.emit('gate.breaker', { source, breaker: told, error: told === 'closed' ? null : state.error });
   };
 
   /** When the next request may pass as far as the breaker goes; a half-open one is looked at again soon. */

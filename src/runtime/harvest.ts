@@ -96,7 +96,7 @@ export async function retryRun(context: SheafContext, run: RunRow): Promise<void
   if (run.state !== 'failed' && run.state !== 'partial') {
     throw refuse(run, {
       code: 'cannot-retry',
-      why: `is ${run.state}; only a run that ended failed or partial can be retried`,
+      why: `is ${run.state}; only a run that ended failed or partial can be retried. Go on with \`sheaf resume ${run.id}\` if it was interrupted or paused`,
     });
   }
   await resumeRun(context, run);

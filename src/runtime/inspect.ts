@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { findDataset } from '../db/queries/datasets.ts';
 import { type GateState, readGate } from '../db/queries/gates.ts';
-import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
+import { listRuns, newestRunInState, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { listSlices } from '../db/queries/slices.ts';
 import { listLiveWorkers, wellWorkersOn } from '../db/queries/workers.ts';
 import type { DatasetRow, RunRow } from '../db/schema.ts';
@@ -29,6 +29,18 @@ export async function findKnownDataset(
     code: 'unknown-dataset',
     facts: { dataset: name },
   });
+}
+
+/** The newest run that can be gone on with. Throws a UsageError when there is none. */
+export async function findRunToResume({ database }: SheafContext): Promise<RunRow> {
+  const run = await newestRunInState(database, ['fetching', 'paused', 'finalising', 'failed', 'partial']);
+  if (run !== undefined) return run;
+  throw new UsageError(
+    'There is no run to go on with: all have ended complete or cancelled. `sheaf runs` lists them.',
+    {
+      code: 'nothing-to-resume',
+    },
+  );
 }
 
 /** The newest runs, the latest first. */

@@ -13,7 +13,7 @@ export interface SheafEvents {
   'gate.closed': { source: string; forMs: number };
   'gate.slowed': { source: string; requestsPerSecond: number };
   'gate.narrowed': { source: string; requestsAtOnce: number };
-  'gate.breaker': { source: string; breaker: BreakerState };
+  'gate.breaker': { source: string; breaker: BreakerState; error: StoredError | null };
   'run.planned': { run: string; dataset: string; slices: number; expected: number | null };
   'run.state': { run: string; state: RunState; reason: string | null };
   'run.stalled': { run: string; forMs: number; waiting: number; held: number };

@@ -140,6 +140,23 @@ describeEngines('sheaf harvest', (redisUrl) => {
     expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
   }, 60_000);
 
+  it('goes on with the newest run that is not complete when none is named, and says so when there is none', async () => {
+    const { environment, databaseUrl } = await bench(votes(range(1, 300)));
+    const detached = await sheaf(['harvest', 'oda/Afstemning', '--detach'], environment);
+    expect((await sheaf(['pause', detached.stdout.trim()], environment)).code).toBe(0);
+    expect((await sheaf(['harvest', 'oda/Sag'], environment)).code).toBe(0);
+    const paused = await sheaf(['status', detached.stdout.trim()], environment);
+    expect(paused.stdout).toMatch(/paused on request: nothing is fetched until `sheaf resume/);
+    expect(reportOf(await sheaf(['resume', '--json'], environment))).toMatchObject({
+      run: detached.stdout.trim(),
+      state: 'complete',
+      records: 300,
+    });
+    const nothing = await sheaf(['resume'], environment);
+    expect(nothing).toMatchObject({ code: 2, stderr: expect.stringMatching(/There is no run to go on with/) });
+    expect((await tableContent(databaseUrl, 'oda/Afstemning')).size).toBe(300);
+  }, 60_000);
+
   it('lets other worker processes share a run’s slices, with the same result', async () => {
     const rows = votes(range(1, 8_000));
     const { environment, databaseUrl } = await bench(rows, 30);

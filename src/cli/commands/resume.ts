@@ -16,10 +16,10 @@ export function addResume(program: Command): void {
       .command('resume')
       .summary('go on with a run that was interrupted, paused, failed, or is partial')
       .description('Goes on with a run from where it stands: only what is missing is fetched.')
-      .argument('[run]', 'a run id, the end of one, or "latest"', 'latest'),
+      .argument('[run]', 'a run id, the end of one, or "latest" (default: the newest that is not complete)'),
   )
     .addHelpText('after', '\nExamples:\n  sheaf resume\n  sheaf resume x7k2 --json')
-    .action(async (reference: string, flags: Flags) => {
+    .action(async (reference: string | undefined, flags: Flags) => {
       process.exitCode = await goOn(reference, flags, 'resumeRun');
     });
   addOptions(
@@ -47,13 +47,13 @@ function addOptions(command: Command): Command {
     .option('--json', 'print the report as JSON on stdout');
 }
 
-async function goOn(reference: string, flags: Flags, action: 'resumeRun' | 'retryRun'): Promise<number> {
+async function goOn(reference: string | undefined, flags: Flags, action: 'resumeRun' | 'retryRun'): Promise<number> {
   const settings = settingsHere();
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   return withContext({ settings, rate: flags.rate, concurrency }, async (context) => {
-    const { findRun } = await import('../../runtime/inspect.ts');
+    const { findRun, findRunToResume } = await import('../../runtime/inspect.ts');
     const actions = await import('../../runtime/harvest.ts');
-    const run = await findRun(context, reference);
+    const run = reference === undefined ? await findRunToResume(context) : await findRun(context, reference);
     await actions[action](context, run);
     return workRuns(context, [run.id], { concurrency, json: flags.json ?? false, isMany: false });
   });

@@ -38,11 +38,12 @@ async function list(flags: Flags): Promise<void> {
       each.state,
       count(each.records),
       each.expected === null ? '?' : count(each.expected),
+      count(each.rejected),
       count(each.inserted),
       count(each.updated),
       duration(each.durationMs),
     ]);
-    const headings = ['RUN', 'DATASET', 'STATE', 'RECORDS', 'EXPECTED', 'INSERTED', 'UPDATED', 'TIME'];
+    const headings = ['RUN', 'DATASET', 'STATE', 'RECORDS', 'EXPECTED', 'REJECTED', 'INSERTED', 'UPDATED', 'TIME'];
     printData(table(headings, rows, headings.slice(3)));
   });
 }

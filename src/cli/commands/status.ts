@@ -35,7 +35,9 @@ function renderGate({ breaker, closedForMs, learnt, error }: RunDetails['gate'])
   const lines: string[] = [];
   if (closedForMs > 0) lines.push(`  the source asked to be left alone for another ${duration(closedForMs)}`);
   if (learnt !== null)
-    lines.push(`  the source throttles: it was found to bear about ${learnt.limit.toFixed(1)} requests a second`);
+    lines.push(
+      `  ${duration(learnt.ageMs)} ago the source refused more than about ${learnt.limit.toFixed(1)} requests a second; the fleet keeps to that`,
+    );
   return lines;
 }
 
@@ -49,9 +51,14 @@ function render({ report, slices, failures, workers, gate, lastPageAt }: RunDeta
   if (hasEnded(report.state)) return lines.join('\n');
   lines.push(...renderGate(gate));
   if (lastPageAt !== null) lines.push(`  last page ${duration(Math.max(0, Date.now() - lastPageAt.getTime()))} ago`);
-  for (const { id, host, pid, slices: held } of workers)
-    lines.push(`  worker ${id} on ${host} (pid ${pid}) holds ${held}`);
-  if (workers.length === 0)
+  for (const { id, host, pid, slices: own } of workers)
+    lines.push(`  worker ${id} on ${host} (pid ${pid}) holds ${own}`);
+  const held = workers.reduce((sum, worker) => sum + worker.slices, 0);
+  if (slices.working > held)
+    lines.push(`  ${count(slices.working - held)} are held by workers that died; others take them over within seconds`);
+  if (report.state === 'paused')
+    lines.push(`  paused on request: nothing is fetched until \`sheaf resume ${report.run}\`, from any terminal`);
+  else if (workers.length === 0)
     lines.push(`  no worker is alive: start one with \`sheaf worker\`, or go on with \`sheaf resume ${report.run}\``);
   return lines.join('\n');
 }

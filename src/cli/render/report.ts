@@ -1,14 +1,14 @@
 import type { RunReport } from '../../domain/report.ts';
+import { hasEnded } from '../../domain/run.ts';
 import { bytes, count, duration, plural } from './numbers.ts';
 
 /** What a person reads when a run has ended. */
 export function renderReport(report: RunReport): string {
-  const lines = [`${report.dataset}: ${report.state} in ${duration(report.durationMs)} (run ${report.run})`];
+  const time = `${hasEnded(report.state) ? 'in' : 'for'} ${duration(report.durationMs)}`;
+  const lines = [`${report.dataset}: ${report.state} ${time} (run ${report.run})`];
   if (report.reason !== null) lines.push(`  ${report.reason}`);
   lines.push(`  ${plural(report.records, 'record')} in ${plural(report.pages, 'page')}, ${expectation(report)}`);
-  lines.push(
-    `  table: ${count(report.inserted)} inserted, ${count(report.updated)} updated, ${count(report.unchanged)} unchanged, ${count(report.deleted)} deleted`,
-  );
+  if (report.state === 'complete' || report.state === 'partial') lines.push(`  table: ${tableChanges(report)}`);
   if (report.retries > 0)
     lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
   if (report.rejected > 0)
@@ -18,7 +18,13 @@ export function renderReport(report: RunReport): string {
   return lines.join('\n');
 }
 
-function expectation({ expected, state }: RunReport): string {
+function tableChanges({ inserted, updated, unchanged, deleted }: RunReport): string {
+  if (inserted + updated + unchanged + deleted === 0) return 'left as it was';
+  return `${count(inserted)} inserted, ${count(updated)} updated, ${count(unchanged)} unchanged, ${count(deleted)} deleted`;
+}
+
+function expectation({ expected, state, rejected }: RunReport): string {
   if (expected === null) return 'the source does not say how many there are';
-  return state === 'complete' ? 'all that were asked for' : `of the source's ${count(expected)}`;
+  const isAll = state === 'complete' && rejected === 0;
+  return isAll ? 'all that were asked for' : `of the source's ${count(expected)}`;
 }
