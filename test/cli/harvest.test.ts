@@ -51,6 +51,8 @@ async function stagedPages(databaseUrl: string): Promise<number> {
 }
 
 describeEngines('sheaf harvest', (redisUrl) => {
+  const onlyOnce = it.runIf(redisUrl === undefined); // the engine makes no difference to it
+
   const bench = (rows: ReturnType<typeof votes>, latencyMs = 0) => setUp(rows, { latencyMs, redisUrl: redisUrl ?? '' });
 
   it('prints one JSON object on stdout, progress on stderr, and exits 0', async () => {
@@ -75,7 +77,7 @@ describeEngines('sheaf harvest', (redisUrl) => {
     expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
   });
 
-  it('harvests several datasets side by side, and prints an array of them', async () => {
+  onlyOnce('harvests several datasets side by side, and prints an array of them', async () => {
     const { environment } = await bench(votes(range(1, 220)));
     const finished = await sheaf(['harvest', 'oda/Afstemning', 'oda/Sag', '--json'], environment);
     expect(finished.code).toBe(0);
@@ -108,54 +110,66 @@ describeEngines('sheaf harvest', (redisUrl) => {
     );
   }, 60_000);
 
-  it('hands its work back on Ctrl-C, says how to go on, and the run is resumed from there', async () => {
-    const rows = votes(range(1, 3_000));
-    const { environment, databaseUrl } = await bench(rows, 40);
-    const harvest = start(['harvest', 'oda/Afstemning', '--concurrency', '2'], environment);
-    await expect.poll(() => stagedPages(databaseUrl), { timeout: 20_000, interval: 50 }).toBeGreaterThan(5);
-    harvest.process.kill('SIGINT');
-    const stopped = await harvest.finished;
-    expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toMatch(/is not finished\. Go on with: sheaf resume \d{8}-\d{6}-\w{4}/);
-    const resumed = await sheaf(['resume', 'latest', '--json'], environment);
-    expect(reportOf(resumed)).toMatchObject({ state: 'complete', records: 3_000 });
-    expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
-  }, 60_000);
+  onlyOnce(
+    'hands its work back on Ctrl-C, says how to go on, and the run is resumed from there',
+    async () => {
+      const rows = votes(range(1, 3_000));
+      const { environment, databaseUrl } = await bench(rows, 40);
+      const harvest = start(['harvest', 'oda/Afstemning', '--concurrency', '2'], environment);
+      await expect.poll(() => stagedPages(databaseUrl), { timeout: 20_000, interval: 50 }).toBeGreaterThan(5);
+      harvest.process.kill('SIGINT');
+      const stopped = await harvest.finished;
+      expect(stopped.code).toBe(130);
+      expect(stopped.stderr).toMatch(/is not finished\. Go on with: sheaf resume \d{8}-\d{6}-\w{4}/);
+      const resumed = await sheaf(['resume', 'latest', '--json'], environment);
+      expect(reportOf(resumed)).toMatchObject({ state: 'complete', records: 3_000 });
+      expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
+    },
+    60_000,
+  );
 
-  it('ends at once on a second Ctrl-C, and nothing is lost by that', async () => {
-    const rows = votes(range(1, 1_000));
-    const { environment, databaseUrl, twin } = await bench(rows, 100);
-    const harvest = start(['harvest', 'oda/Afstemning', '--concurrency', '2'], environment);
-    await expect.poll(() => stagedPages(databaseUrl), { timeout: 20_000, interval: 50 }).toBeGreaterThan(1);
-    twin.setBehaviour({ latencyMs: 10_000 });
-    harvest.process.kill('SIGINT');
-    await harvest.says(/handed back/);
-    const askedAt = performance.now();
-    harvest.process.kill('SIGINT');
-    expect((await harvest.finished).code).toBe(130);
-    expect(performance.now() - askedAt).toBeLessThan(2_000);
-    twin.setBehaviour({ latencyMs: 0 });
-    const resumed = await sheaf(['resume', '--json'], environment);
-    expect(reportOf(resumed)).toMatchObject({ state: 'complete', records: 1_000 });
-    expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
-  }, 60_000);
+  onlyOnce(
+    'ends at once on a second Ctrl-C, and nothing is lost by that',
+    async () => {
+      const rows = votes(range(1, 1_000));
+      const { environment, databaseUrl, twin } = await bench(rows, 100);
+      const harvest = start(['harvest', 'oda/Afstemning', '--concurrency', '2'], environment);
+      await expect.poll(() => stagedPages(databaseUrl), { timeout: 20_000, interval: 50 }).toBeGreaterThan(1);
+      twin.setBehaviour({ latencyMs: 10_000 });
+      harvest.process.kill('SIGINT');
+      await harvest.says(/handed back/);
+      const askedAt = performance.now();
+      harvest.process.kill('SIGINT');
+      expect((await harvest.finished).code).toBe(130);
+      expect(performance.now() - askedAt).toBeLessThan(2_000);
+      twin.setBehaviour({ latencyMs: 0 });
+      const resumed = await sheaf(['resume', '--json'], environment);
+      expect(reportOf(resumed)).toMatchObject({ state: 'complete', records: 1_000 });
+      expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
+    },
+    60_000,
+  );
 
-  it('goes on with the newest run that is not complete when none is named, and says so when there is none', async () => {
-    const { environment, databaseUrl } = await bench(votes(range(1, 300)));
-    const detached = await sheaf(['harvest', 'oda/Afstemning', '--detach'], environment);
-    expect((await sheaf(['pause', detached.stdout.trim()], environment)).code).toBe(0);
-    expect((await sheaf(['harvest', 'oda/Sag'], environment)).code).toBe(0);
-    const paused = await sheaf(['status', detached.stdout.trim()], environment);
-    expect(paused.stdout).toMatch(/paused on request: nothing is fetched until `sheaf resume/);
-    expect(reportOf(await sheaf(['resume', '--json'], environment))).toMatchObject({
-      run: detached.stdout.trim(),
-      state: 'complete',
-      records: 300,
-    });
-    const nothing = await sheaf(['resume'], environment);
-    expect(nothing).toMatchObject({ code: 2, stderr: expect.stringMatching(/There is no run to go on with/) });
-    expect((await tableContent(databaseUrl, 'oda/Afstemning')).size).toBe(300);
-  }, 60_000);
+  onlyOnce(
+    'goes on with the newest run that is not complete when none is named, and says so when there is none',
+    async () => {
+      const { environment, databaseUrl } = await bench(votes(range(1, 300)));
+      const detached = await sheaf(['harvest', 'oda/Afstemning', '--detach'], environment);
+      expect((await sheaf(['pause', detached.stdout.trim()], environment)).code).toBe(0);
+      expect((await sheaf(['harvest', 'oda/Sag'], environment)).code).toBe(0);
+      const paused = await sheaf(['status', detached.stdout.trim()], environment);
+      expect(paused.stdout).toMatch(/paused on request: nothing is fetched until `sheaf resume/);
+      expect(reportOf(await sheaf(['resume', '--json'], environment))).toMatchObject({
+        run: detached.stdout.trim(),
+        state: 'complete',
+        records: 300,
+      });
+      const nothing = await sheaf(['resume'], environment);
+      expect(nothing).toMatchObject({ code: 2, stderr: expect.stringMatching(/There is no run to go on with/) });
+      expect((await tableContent(databaseUrl, 'oda/Afstemning')).size).toBe(300);
+    },
+    60_000,
+  );
 
   it('lets other worker processes share a run’s slices, with the same result', async () => {
     const rows = votes(range(1, 8_000));
@@ -176,7 +190,7 @@ describeEngines('sheaf harvest', (redisUrl) => {
     expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
   }, 60_000);
 
-  it('with --detach leaves the run to workers', async () => {
+  onlyOnce('with --detach leaves the run to workers', async () => {
     const { environment } = await bench(votes(range(1, 300)));
     const detached = await sheaf(['harvest', 'oda/Afstemning', '--detach'], environment);
     const run = detached.stdout.trim();

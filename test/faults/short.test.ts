@@ -8,7 +8,6 @@ const chosen: readonly { readonly seed: number; readonly engine: Engine; readonl
   { seed: 2, engine: 'postgres', kinds: ['kill-worker', 'lose-answers'] },
   { seed: 11, engine: 'redis', kinds: ['kill-worker', 'duplicate-jobs'] },
   { seed: 53, engine: 'redis', kinds: ['kill-finaliser'] },
-  { seed: 21, engine: 'postgres', kinds: ['kill-finaliser', 'stop-worker'] },
   { seed: 32, engine: 'postgres', kinds: ['kill-planner'] },
   { seed: 45, engine: 'redis', kinds: ['restart-postgres'] },
   { seed: 64, engine: 'postgres', kinds: ['fill-disk'] },

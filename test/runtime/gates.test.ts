@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { launchRun } from '../../src/runtime/harvest.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { describeEngines } from '../support/engines.ts';
@@ -33,9 +33,11 @@ describeEngines('a source that goes down in mid-run', (redisUrl) => {
     },
     150_000 + outageMs,
   );
+});
 
+describe('a source that is down', () => {
   it('in one page only fails that slice, and does not keep the run waiting for ever', async () => {
-    const fleet = await startFleet({ redisUrl, twin: { dataset: inlineData({ Afstemning: rows }) } });
+    const fleet = await startFleet({ twin: { dataset: inlineData({ Afstemning: rows }) } });
     const where = { entity: 'Afstemning', key: 1_450, pathIncludes: 'id le' };
     fleet.twin.setBehaviour({ faults: [{ fault: { kind: 'status', status: 500 }, where }] });
     const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [], onFailure: 'partial' }));

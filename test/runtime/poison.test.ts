@@ -1,10 +1,9 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { getRun } from '../../src/db/queries/runs.ts';
 import { launchRun, retryRun } from '../../src/runtime/harvest.ts';
 import { inspectRun } from '../../src/runtime/inspect.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { start } from '../support/command.ts';
-import { describeEngines } from '../support/engines.ts';
 import { startFleet } from '../support/fleet.ts';
 import { contentOf, tableContent } from '../support/independent.ts';
 import { range, votes } from '../support/rows.ts';
@@ -13,16 +12,15 @@ const rows = votes(range(1, 2_000));
 /** JSON that takes more memory to read than a worker has: it dies of it, as of a page that has grown beyond measure. */
 const deadly = `[${'[],'.repeat(12_000_000)}[]]`;
 
-describeEngines('a slice that kills whoever works it', (redisUrl) => {
+describe('a slice that kills whoever works it', () => {
   it('is set aside with what is known of it, alone, and the run ends by its policy', async () => {
-    const fleet = await startFleet({ redisUrl, twin: { dataset: inlineData({ Afstemning: rows }), latencyMs: 10 } });
+    const fleet = await startFleet({ twin: { dataset: inlineData({ Afstemning: rows }), latencyMs: 10 } });
     const { context, twin } = fleet;
     const where = { entity: 'Afstemning', key: 1_450, pathIncludes: 'id le' };
     twin.setBehaviour({ faults: [{ fault: { kind: 'other-shape', body: deadly }, where }] });
     const run = await launchRun(context, fleet.request('oda/Afstemning', { onFailure: 'partial' }));
     const environment = {
       DATABASE_URL: context.settings.DATABASE_URL ?? '',
-      REDIS_URL: redisUrl ?? '',
       SHEAF_ODA_URL: twin.url,
       SHEAF_HEAP_MB: '128',
     };

@@ -8,8 +8,8 @@ import { range, votes } from '../support/rows.ts';
 
 const ALLOWED_PER_SECOND = 10;
 /** What the fleet may take to find out what the source allows. */
-const SETTLING_MS = 15_000;
-const OBSERVED_MS = 30_000;
+const SETTLING_MS = 12_000;
+const OBSERVED_MS = 20_000;
 
 describe('a source that allows so many requests a second', () => {
   it('is asked that often by two workers together, within a tenth, and refuses hardly any after the first seconds', async () => {
