@@ -12,6 +12,7 @@ import {
   insertRun,
   postponeFinalise,
   resolveRun,
+  saveProof,
   sealRun,
 } from '../../src/db/queries/runs.ts';
 import {
@@ -27,6 +28,7 @@ import { createStaging, type StagedPage, stagedBySlice, stagePage } from '../../
 import { beat, buryWorkers, registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
 import type { Entity, NormalisedRecord } from '../../src/domain/record.ts';
+import type { Proof } from '../../src/domain/report.ts';
 import { freshDatabase } from '../support/database.ts';
 
 const entity: Entity = {
@@ -265,6 +267,7 @@ describe('a finaliser that another has followed', () => {
     expect(await mergeStaged(database, stale, { dataset: 'oda/Sag', rows })).toBeUndefined();
     expect(await endFinalised(database, stale, { state: 'complete', reason: null })).toBe(false);
     expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
+    expect(await saveProof(database, stale, { holds: true } as Proof)).toBe(false);
     const grown = { after: 0, upto: 300 };
     const reread = { slices: [1], added: [{ after: 200, upto: 300 }], span: grown, expected: 9 };
     expect(await rereadSlices(database, stale, reread)).toBe(false);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { closeGate } from '../../src/db/queries/gates.ts';
+import { beginFinalising, getRun } from '../../src/db/queries/runs.ts';
 import { claimSlice, releaseSlice } from '../../src/db/queries/slices.ts';
 import { createStaging } from '../../src/db/queries/staging.ts';
 import { registerWorker } from '../../src/db/queries/workers.ts';
@@ -162,6 +163,20 @@ describeEngines('the reconciler', (redisUrl) => {
     await expect.poll(async () => (await queues.counts('sheaf-slices'))['active']).toBe(2 * slices[0].count);
     release();
     await ghost.close();
+  });
+
+  it('ends a run that is to stop at its first failed slice, though the slice failed while the run was paused', async () => {
+    const { fleet, run } = await setUp();
+    const { database } = fleet.context;
+    const error = JSON.stringify({ code: 'http-404', message: 'answered 404', facts: {} });
+    await query(fleet, `update sheaf.slices set state = 'done' where run_id = $1`, [run]);
+    await query(fleet, `update sheaf.slices set state = 'failed', error = $2 where run_id = $1 and number = 2`, [
+      run,
+      error,
+    ]);
+    expect(await beginFinalising(database, run)).toBeUndefined();
+    await reconcile(fleet.context, { stallMinutes: 5 });
+    expect(await getRun(database, run)).toMatchObject({ state: 'failed', reason: 'slice 2 failed: answered 404' });
   });
 
   it('drops staging tables that nobody will need, and keeps those that a resume would', async () => {
