@@ -36,6 +36,8 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   'drizzle-orm': ['db/'],
   undici: ['sources/http-client.ts'],
   commander: ['cli/'],
+  fastify: ['server/'],
+  ghtml: ['server/'],
 };
 
 interface SourceFile {

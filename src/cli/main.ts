@@ -12,6 +12,7 @@ import { addPlan } from './commands/plan.ts';
 import { addRejects } from './commands/rejects.ts';
 import { addResume } from './commands/resume.ts';
 import { addRuns } from './commands/runs.ts';
+import { addServe } from './commands/serve.ts';
 import { addSources } from './commands/sources.ts';
 import { addStatus } from './commands/status.ts';
 import { addWorker } from './commands/worker.ts';
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     addExport,
     addSources,
     addWorker,
+    addServe,
     addDb,
     addDoctor,
   ]) {

@@ -124,6 +124,16 @@ export const options = {
     fallback: '5',
     schema: wholeNumber(1, 10_080).default(5),
   }),
+  SHEAF_HOST: option({
+    summary: 'The address that `sheaf serve` and `sheaf up` listen on.',
+    fallback: '127.0.0.1, which only this machine reaches',
+    schema: z.string().min(1).default('127.0.0.1'),
+  }),
+  SHEAF_PORT: option({
+    summary: 'The port that `sheaf serve` and `sheaf up` listen on; 0 for a free one.',
+    fallback: '7070',
+    schema: wholeNumber(0, 65_535).default(7_070),
+  }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',
     fallback: 'info for `sheaf worker`, nothing for the other commands, which tell of troubles in words',

@@ -1,0 +1,27 @@
+import { type FastifyInstance, fastify } from 'fastify';
+import { registerApi } from './api/api.ts';
+import { registerBoard } from './board.ts';
+import { registerHealth } from './health.ts';
+import { registerPages } from './pages/pages.ts';
+import { registerSecurity } from './security/security.ts';
+import type { ServerContext } from './server-context.ts';
+
+/** The largest body of a request, in bytes: a harvest's request is a few hundred. */
+const BODY_LIMIT = 64 * 1024;
+/** How long a request may take to arrive whole, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/**
+ * Builds the server: API, pages, Bull Board, health and metrics. It does not listen yet; tests may inject requests.
+ * Security comes first: its hooks hold for every route below.
+ */
+export async function createApp(context: ServerContext): Promise<FastifyInstance> {
+  const app = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: REQUEST_TIMEOUT_MS });
+  await registerSecurity(app, context);
+  await app.register(async (scope) => registerHealth(scope, context));
+  await app.register(async (scope) => registerApi(scope, context), { prefix: '/api' });
+  await app.register(async (scope) => registerBoard(scope, context), { prefix: '/board' });
+  await app.register(async (scope) => registerPages(scope, context));
+  await app.ready();
+  return app;
+}

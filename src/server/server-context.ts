@@ -1,0 +1,27 @@
+import type { Database } from '../db/database.ts';
+import type { RunRow } from '../db/schema.ts';
+import type { Actor } from '../domain/actor.ts';
+import type { HarvestRequest } from '../domain/harvest-request.ts';
+import type { Telemetry } from '../telemetry/events.ts';
+
+/** What the server needs of the rest of Sheaf; the runtime provides it. Reading is the server's own, by queries. */
+export interface ServerContext {
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly runs: RunActions;
+  /** Sheaf's version. */
+  readonly version: string;
+}
+
+/**
+ * What changes runs. Each notes who did it. All throw a UsageError, with a stable code, for what makes no sense as the
+ * run stands.
+ */
+export interface RunActions {
+  /** Checks a request, plans the run and hands it to the fleet. Returns its id. */
+  start(request: HarvestRequest, actor: Actor): Promise<string>;
+  cancel(run: RunRow, actor: Actor): Promise<void>;
+  pause(run: RunRow, actor: Actor): Promise<void>;
+  resume(run: RunRow, actor: Actor): Promise<void>;
+  retry(run: RunRow, actor: Actor): Promise<void>;
+}
