@@ -1,3 +1,5 @@
+import type { Actor, Role } from '../domain/actor.ts';
+import type { AuditDetails, AuditOutcome } from '../domain/audit.ts';
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
@@ -19,6 +21,9 @@ export const installation = sheaf.table('installation', {
   onlyRow: boolean('only_row').primaryKey().default(true),
   id: text('id').notNull(),
   createdAt: moment('created_at').notNull().defaultNow(),
+  sessionKey: text('session_key')
+    .notNull()
+    .default(sql`encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex')`),
 });
 
 export const datasets = sheaf.table('datasets', {
@@ -146,8 +151,23 @@ export const exportFiles = sheaf.table(
   (table) => [primaryKey({ columns: [table.runId, table.generation, table.format] })],
 );
 
+export const audit = sheaf.table('audit', {
+  id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+  at: moment('at').notNull().defaultNow(),
+  actor: text('actor').notNull(),
+  role: text('role').$type<Role>(),
+  via: text('via').$type<Actor['via']>().notNull(),
+  address: text('address'),
+  action: text('action').notNull(),
+  targetKind: text('target_kind'),
+  targetId: text('target_id'),
+  details: jsonb('details').$type<AuditDetails>().notNull().default({}),
+  outcome: text('outcome').$type<AuditOutcome>().notNull(),
+});
+
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;
 export type RejectRow = typeof rejects.$inferSelect;
 export type WorkerRow = typeof workers.$inferSelect;
+export type AuditRow = typeof audit.$inferSelect;

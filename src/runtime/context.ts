@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Settings } from '../config/options.ts';
 import { checkServer, type Database, openDatabase } from '../db/database.ts';
 import { migrateDatabase, requireMigrated } from '../db/migrate.ts';
+import { writeAudit } from '../db/queries/audit.ts';
 import { installationId } from '../db/queries/installation.ts';
 import { toStoredError, UsageError } from '../domain/errors.ts';
 import type { ReachableSource } from '../producer/plan-run.ts';
@@ -11,6 +12,7 @@ import { migratePostgresEngine } from '../queues/postgres-engine.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/events.ts';
 import { type LogLevel, logEvents } from '../telemetry/logger.ts';
+import { commandLineActor } from './audited.ts';
 import { Closing } from './closing.ts';
 import { startEmbedded } from './embedded.ts';
 import { createSources, type Sources } from './sources.ts';
@@ -120,8 +122,21 @@ export async function migrate(options: Omit<ContextOptions, 'concurrency' | 'rat
     const database = openDatabase({ url, session: 'sheaf-migrate', connections: 2 });
     closing.add(() => database.close());
     await checkServer(database);
-    return await migrateDatabase(database, migratePostgresEngine);
+    const applied = await migrateDatabase(database, migratePostgresEngine);
+    if (applied.length > 0) await noteMigrations(database, applied);
+    return applied;
   } finally {
     await closing.close();
   }
+}
+
+async function noteMigrations(database: Database, applied: readonly string[]): Promise<void> {
+  const target = { kind: 'database', id: new URL(database.url).pathname.slice(1) } as const;
+  await writeAudit(database, {
+    actor: commandLineActor(),
+    action: 'migrate',
+    target,
+    outcome: 'done',
+    details: { applied },
+  });
 }

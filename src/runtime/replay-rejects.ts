@@ -28,7 +28,7 @@ interface Refusal {
   readonly why: string;
 }
 
-interface ReplayOptions {
+export interface ReplayOptions {
   readonly reason: string | null;
   readonly isDryRun: boolean;
 }

@@ -1,3 +1,4 @@
+import { AUDIT_DAYS, pruneAudit } from '../db/queries/audit.ts';
 import {
   endRun,
   findFailedRuns,
@@ -49,6 +50,7 @@ export async function reconcile(context: ReconcileContext, { stallMinutes }: Rec
     await requeueLostSlices(context);
     await requeueLostFinalisations(context);
     await dropOldStaging(context.database, STAGING_DAYS);
+    await pruneAudit(context.database, AUDIT_DAYS);
     for (const stalled of await findStalledRuns(context.database, stallMinutes)) {
       context.telemetry.emit('run.stalled', stalled);
     }

@@ -31,10 +31,11 @@ export function addControl(program: Command): void {
 async function control(reference: string, { json }: Flags, action: 'cancel' | 'pause'): Promise<void> {
   await withContext({ usesQueues: false }, async (context) => {
     const { findRun } = await import('../../runtime/inspect.ts');
-    const actions = await import('../../runtime/harvest.ts');
+    const { createRunActions } = await import('../../runtime/actions.ts');
+    const { commandLineActor } = await import('../../runtime/audited.ts');
     const { reportRun } = await import('../../runtime/report.ts');
     const run = await findRun(context, reference);
-    await actions[action](context, run);
+    await createRunActions(context)[action](run, commandLineActor());
     if (json) printJson(await reportRun(context.database, run.id));
     else if (action === 'cancel') say(`Run ${run.id} of ${run.dataset} is cancelled.`);
     else say(`Run ${run.id} of ${run.dataset} is paused. Go on with: sheaf resume ${run.id}`);

@@ -61,11 +61,13 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
   }
   const options = { settings, rate: flags.rate, concurrency: flags.detach ? 1 : concurrency };
   return withContext(options, async (context) => {
-    const { checkRequests, launchRun } = await import('../../runtime/harvest.ts');
+    const { checkRequests } = await import('../../runtime/harvest.ts');
+    const { startRun } = await import('../../runtime/actions.ts');
+    const { commandLineActor } = await import('../../runtime/audited.ts');
     await checkRequests(context, requests);
     const runs: string[] = [];
     try {
-      for (const request of requests) runs.push(await launchRun(context, request));
+      for (const request of requests) runs.push(await startRun(context, request, commandLineActor()));
     } catch (error) {
       for (const run of runs) say(`Run ${run} was planned before this failed. Go on with: sheaf resume ${run}`);
       throw error;

@@ -94,10 +94,11 @@ async function write(reference: string | undefined, flags: ExportFlags): Promise
 async function replay(reference: string | undefined, flags: Flags & { readonly dryRun?: boolean }): Promise<void> {
   await withContext({ usesQueues: false }, async (context) => {
     const { findRejects } = await import('../../runtime/rejects.ts');
-    const { replayRejects } = await import('../../runtime/replay-rejects.ts');
+    const { replayAs } = await import('../../runtime/actions.ts');
+    const { commandLineActor } = await import('../../runtime/audited.ts');
     const target = await findRejects(context, reference);
     const options = { reason: flags.reason ?? null, isDryRun: flags.dryRun ?? false };
-    const report = await replayRejects(context, target, options);
+    const report = await replayAs(context, commandLineActor(), { target, options });
     if (flags.json) printJson(report);
     else printData(renderReplay(report));
     saySkipped(report);

@@ -20,7 +20,7 @@ export function addResume(program: Command): void {
   )
     .addHelpText('after', '\nExamples:\n  sheaf resume\n  sheaf resume x7k2 --json')
     .action(async (reference: string | undefined, flags: Flags) => {
-      process.exitCode = await goOn(reference, flags, 'resumeRun');
+      process.exitCode = await goOn(reference, flags, 'resume');
     });
   addOptions(
     program
@@ -33,7 +33,7 @@ export function addResume(program: Command): void {
   )
     .addHelpText('after', '\nExample:\n  sheaf retry x7k2')
     .action(async (reference: string, flags: Flags) => {
-      process.exitCode = await goOn(reference, flags, 'retryRun');
+      process.exitCode = await goOn(reference, flags, 'retry');
     });
 }
 
@@ -47,14 +47,15 @@ function addOptions(command: Command): Command {
     .option('--json', 'print the report as JSON on stdout');
 }
 
-async function goOn(reference: string | undefined, flags: Flags, action: 'resumeRun' | 'retryRun'): Promise<number> {
+async function goOn(reference: string | undefined, flags: Flags, action: 'resume' | 'retry'): Promise<number> {
   const settings = settingsHere();
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   return withContext({ settings, rate: flags.rate, concurrency }, async (context) => {
     const { findRun, findRunToResume } = await import('../../runtime/inspect.ts');
-    const actions = await import('../../runtime/harvest.ts');
+    const { createRunActions } = await import('../../runtime/actions.ts');
+    const { commandLineActor } = await import('../../runtime/audited.ts');
     const run = reference === undefined ? await findRunToResume(context) : await findRun(context, reference);
-    await actions[action](context, run);
+    await createRunActions(context)[action](run, commandLineActor());
     return workRuns(context, [run.id], { concurrency, json: flags.json ?? false, isMany: false });
   });
 }
