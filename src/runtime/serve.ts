@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { OperatorError } from '../domain/errors.ts';
 import { createApp } from '../server/app.ts';
 import { createRunActions } from './actions.ts';
@@ -16,8 +17,9 @@ export async function startServer(
   context: SheafContext,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Server> {
-  const { database, telemetry } = context;
-  const app = await createApp({ database, telemetry, runs: createRunActions(context), version: VERSION });
+  const { database, telemetry, settings } = context;
+  const out = resolve(settings.SHEAF_OUT);
+  const app = await createApp({ database, telemetry, runs: createRunActions(context), out, version: VERSION });
   try {
     const url = await app.listen({ host, port });
     return { url, stop: () => app.close() };

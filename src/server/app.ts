@@ -2,6 +2,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { registerApi } from './api/api.ts';
 import { registerBoard } from './board.ts';
 import { registerHealth } from './health.ts';
+import { registerAssets } from './pages/assets.ts';
 import { registerPages } from './pages/pages.ts';
 import { registerSecurity } from './security/security.ts';
 import type { ServerContext } from './server-context.ts';
@@ -18,6 +19,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export async function createApp(context: ServerContext): Promise<FastifyInstance> {
   const app = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: REQUEST_TIMEOUT_MS });
   await registerSecurity(app, context);
+  await registerAssets(app);
   await app.register(async (scope) => registerHealth(scope, context));
   await app.register(async (scope) => registerApi(scope, context), { prefix: '/api' });
   await app.register(async (scope) => registerBoard(scope, context), { prefix: '/board' });

@@ -9,6 +9,8 @@ export interface ServerContext {
   readonly database: Database;
   readonly telemetry: Telemetry;
   readonly runs: RunActions;
+  /** The absolute folder that exports are written below, where a request does not say. */
+  readonly out: string;
   /** Sheaf's version. */
   readonly version: string;
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { duration } from '../../domain/numbers.ts';
 import { wholeNumber } from '../harvest-options.ts';
 import { printData, say } from '../output.ts';
-import { duration } from '../render/numbers.ts';
 import { settingsHere, withContext } from '../session.ts';
 import { workRuns } from '../work-runs.ts';
 

@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
 import { type ExportFormat, type Shape, shapes } from '../../domain/harvest-request.ts';
+import { bytes, plural } from '../../domain/numbers.ts';
 import { formatOption } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
-import { bytes, plural } from '../render/numbers.ts';
 import { settingsHere, withContext } from '../session.ts';
 
 interface Flags {

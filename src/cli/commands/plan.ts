@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { count, duration, plural } from '../../domain/numbers.ts';
 import { addRateOption, addSelectionOptions, type SelectionFlags, toRequest } from '../harvest-options.ts';
 import { printData, printJson } from '../output.ts';
-import { count, duration, plural } from '../render/numbers.ts';
 import { settingsHere } from '../session.ts';
 
 interface Flags extends SelectionFlags {

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { bytes, plural } from '../../domain/numbers.ts';
 import type { RejectFormat } from '../../runtime/export-rejects.ts';
 import type { ReplayReport } from '../../runtime/replay-rejects.ts';
 import { wholeNumber } from '../harvest-options.ts';
 import { printChunks, printData, printJson, say } from '../output.ts';
-import { bytes, plural } from '../render/numbers.ts';
 import { renderRejects, renderReplay } from '../render/rejects.ts';
 import { withContext } from '../session.ts';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { count, duration } from '../../domain/numbers.ts';
 import { wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
-import { count, duration } from '../render/numbers.ts';
 import { table } from '../render/table.ts';
 import { withContext } from '../session.ts';
 

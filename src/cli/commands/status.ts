@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { count, duration } from '../../domain/numbers.ts';
 import { hasEnded } from '../../domain/run.ts';
 import type { RunDetails } from '../../runtime/inspect.ts';
 import { printData, printJson } from '../output.ts';
-import { count, duration } from '../render/numbers.ts';
 import { renderReport } from '../render/report.ts';
 import { withContext } from '../session.ts';
 

@@ -1,6 +1,6 @@
+import { count, duration, plural } from '../../domain/numbers.ts';
 import { hasEnded } from '../../domain/run.ts';
 import type { RunProgress } from '../../runtime/harvest.ts';
-import { count, duration, plural } from './numbers.ts';
 
 export interface ProgressView {
   show(progress: readonly RunProgress[]): void;

@@ -1,6 +1,6 @@
+import { bytes, count, duration, plural } from '../../domain/numbers.ts';
 import type { RunReport } from '../../domain/report.ts';
 import { hasEnded } from '../../domain/run.ts';
-import { bytes, count, duration, plural } from './numbers.ts';
 
 /** What a person reads when a run has ended. */
 export function renderReport(report: RunReport): string {

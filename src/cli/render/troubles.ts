@@ -1,5 +1,5 @@
+import { duration, plural } from '../../domain/numbers.ts';
 import type { SheafContext } from '../../runtime/context.ts';
-import { duration, plural } from './numbers.ts';
 
 /** Between two notes of the same trouble: a source that is down must not fill the screen. */
 const QUIET_MS = 5_000;

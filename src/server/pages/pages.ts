@@ -1,13 +1,16 @@
+import { fastifyFormbody } from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
-import { html } from 'ghtml';
-import { listRuns } from '../../db/queries/runs.ts';
 import type { ServerContext } from '../server-context.ts';
+import { registerFailures } from './failures.ts';
+import { Pace } from './progress.ts';
+import { registerRun } from './run/routes.ts';
+import { registerRuns } from './runs/routes.ts';
 
 /** The pages for people. */
-export function registerPages(app: FastifyInstance, { database }: ServerContext): void {
-  app.get('/', async (_request, reply) => {
-    const runs = await listRuns(database, { limit: 20 });
-    reply.type('text/html; charset=utf-8');
-    return html`<!doctype html><title>Runs</title><ul>!${runs.map((run) => html`<li>${run.id} ${run.dataset} ${run.state}</li>`)}</ul>`;
-  });
+export async function registerPages(app: FastifyInstance, context: ServerContext): Promise<void> {
+  await app.register(fastifyFormbody);
+  registerFailures(app, context.telemetry);
+  const pace = new Pace();
+  registerRuns(app, context, pace);
+  registerRun(app, context, pace);
 }

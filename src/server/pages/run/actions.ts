@@ -1,0 +1,42 @@
+import { html } from 'ghtml';
+import type { RunRow } from '../../../db/schema.ts';
+import { hasEnded } from '../../../domain/run.ts';
+
+/** What a person can do to a run from its page. */
+export const runActions = ['pause', 'resume', 'retry', 'cancel'] as const;
+export type RunAction = (typeof runActions)[number];
+
+/** What is said once it is done. */
+export const DONE_TEXTS: Readonly<Record<RunAction | 'started', string>> = {
+  started: 'The harvest is planned and handed to the workers.',
+  pause: 'The run is paused: workers hand its slices back after the page that they are at.',
+  resume: 'The run goes on.',
+  retry: 'Its failed slices are fetched again; what is there is kept.',
+  cancel: 'The run is cancelled. Nothing of it was published.',
+};
+
+/** Whether it makes sense as the run stands. The action itself checks again. */
+export function canBe(action: RunAction, { state, sealedAt }: Pick<RunRow, 'state' | 'sealedAt'>): boolean {
+  if (action === 'pause') return state === 'fetching';
+  if (action === 'resume') return state === 'paused';
+  if (action === 'retry') return (state === 'failed' || state === 'partial') && sealedAt !== null;
+  return !hasEnded(state);
+}
+
+/** The buttons of a run's page. Cancelling is asked about, with or without JavaScript. */
+export function renderActions(run: Pick<RunRow, 'id' | 'state' | 'sealedAt'>): string {
+  return html`<div class="actions" role="group" aria-label="Steer this run">!${button(run, 'pause', 'Pause')}!${button(run, 'resume', 'Resume')}!${button(run, 'retry', 'Retry failed slices')}!${cancelButton(run)}</div>`;
+}
+
+type Steered = Parameters<typeof renderActions>[0];
+
+function button(run: Steered, action: RunAction, text: string): string {
+  const disabled = canBe(action, run) ? '' : ' disabled';
+  return html`<form method="post" action="/runs/${run.id}/${action}"><button type="submit" class="quiet" id="do-${action}"!${disabled}>${text}</button></form>`;
+}
+
+function cancelButton(run: Steered): string {
+  if (!canBe('cancel', run)) return html`<button type="button" class="quiet" disabled>Cancel</button>`;
+  return html`<details class="confirm" id="confirm-cancel"><summary class="button quiet">Cancel …</summary>
+<form method="post" action="/runs/${run.id}/cancel"><p>What it has fetched is thrown away, and nothing of it is published. This cannot be taken back.</p><button type="submit" class="danger" id="do-cancel">Cancel this run</button></form></details>`;
+}

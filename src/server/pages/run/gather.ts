@@ -1,0 +1,55 @@
+import type { Database } from '../../../db/database.ts';
+import { listExports } from '../../../db/queries/exports.ts';
+import { type GateState, readGate } from '../../../db/queries/gates.ts';
+import { countRejects, type RejectCount } from '../../../db/queries/rejects.ts';
+import { getRun } from '../../../db/queries/runs.ts';
+import {
+  type ErrorGroup,
+  groupErrors,
+  type Holder,
+  listHolders,
+  readSliceMap,
+  type SliceMap,
+} from '../../../db/queries/slice-map.ts';
+import type { RunRow } from '../../../db/schema.ts';
+import type { ExportedFile } from '../../../domain/report.ts';
+import type { Pace, Progress } from '../progress.ts';
+
+/** What changes from second to second. */
+export interface RunFigures {
+  readonly run: RunRow;
+  readonly map: SliceMap;
+  readonly progress: Progress;
+}
+
+/** What is looked at less often, because it changes less often and costs more. */
+export interface RunDetails {
+  readonly gate: GateState;
+  readonly errors: readonly ErrorGroup[];
+  readonly holders: readonly Holder[];
+  readonly rejects: readonly RejectCount[];
+  readonly exports: readonly ExportedFile[];
+}
+
+export interface RunView extends RunFigures, RunDetails {
+  readonly now: Date;
+}
+
+/** Throws a UsageError for a run that is not there. */
+export async function gatherFigures(database: Database, id: string, pace: Pace): Promise<RunFigures> {
+  const [run, map] = await Promise.all([getRun(database, id), readSliceMap(database, id)]);
+  const settled = map.states.replaceAll(/[^df]/g, '').length;
+  const progress = pace.measure({ ...run, ...map, slices: map.states.length, settled }, Date.now());
+  return { run, map, progress };
+}
+
+export async function gatherDetails(database: Database, { run, map }: RunFigures): Promise<RunDetails> {
+  const [gate, errors, holders, rejects, exports] = await Promise.all([
+    readGate(database, run.request.dataset.source),
+    map.errors === 0 ? [] : groupErrors(database, run.id),
+    map.states.includes('w') ? listHolders(database, run.id) : [],
+    map.rejects === 0 ? [] : countRejects(database, { runs: [run.id], reason: null }),
+    listExports(database, { run: run.id, generation: run.generation }),
+  ]);
+  return { gate, errors, holders, rejects, exports };
+}

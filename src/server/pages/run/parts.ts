@@ -1,0 +1,70 @@
+import { html } from 'ghtml';
+import type { RejectCount } from '../../../db/queries/rejects.ts';
+import type { ErrorGroup } from '../../../db/queries/slice-map.ts';
+import { bytes, count, duration, plural } from '../../../domain/numbers.ts';
+import { hasEnded } from '../../../domain/run.ts';
+import { adviceFor } from './advice.ts';
+import type { RunView } from './gather.ts';
+
+/** What slices have met with, by kind, with what to do. Nothing where all is well. */
+export function renderErrors(errors: readonly ErrorGroup[]): string {
+  if (errors.length === 0) return '';
+  return html`<section aria-labelledby="errors"><h2 id="errors">Errors</h2><ul class="errors">!${errors.map(renderError)}</ul></section>`;
+}
+
+function renderError({ code, message, slices, failed, numbers }: ErrorGroup): string {
+  const shown = numbers.map((number) => count(number)).join(', ');
+  const which = `${slices === 1 ? 'slice' : 'slices'} ${shown}${slices > numbers.length ? ' …' : ''}`;
+  const fate = failed === 0 ? 'all tried again since' : `${count(failed)} failed for good`;
+  return html`<li class="${failed === 0 ? 'overcome' : 'fatal'}"><p><code>${code}</code> on ${plural(slices, 'slice')}, ${fate} <small>(${which})</small></p><p class="example">${message}</p><p>${adviceFor(code)}</p></li>`;
+}
+
+/** How the source's gate stands. */
+export function renderGate({ gate, run }: RunView): string {
+  const { breaker, closedForMs, learnt, failures, error } = gate;
+  const state =
+    breaker === 'closed' ? 'closed: requests pass' : `${breaker}: the source is asked now and then whether it is back`;
+  const lines = [
+    ...(closedForMs > 0 ? [`The source asked to be left alone for another ${duration(closedForMs)}.`] : []),
+    ...(learnt === null
+      ? []
+      : [`It refused more than about ${learnt.limit.toFixed(1)} requests a second; the fleet keeps to that.`]),
+    ...(failures > 0
+      ? [`${plural(failures, 'request')} in a row failed, the last: ${error?.message ?? 'no reason was noted'}`]
+      : []),
+  ];
+  return html`<dl class="facts"><div><dt>Breaker of ${run.request.dataset.source}</dt><dd>${state}</dd></div></dl>!${lines.map((line) => html`<p>${line}</p>`)}`;
+}
+
+/** Which workers hold slices. */
+export function renderHolders({ holders, run }: RunView): string {
+  if (hasEnded(run.state)) return '';
+  if (holders.length === 0)
+    return html`<p>No worker holds a slice of this run. <code>sheaf worker</code> starts one.</p>`;
+  const rows = holders.map(
+    ({ id, host, pid, isAlive, slices }) =>
+      html`<tr><th scope="row">${id}</th><td>${host}, pid ${pid}</td><td class="number">${count(slices)}</td><td>${isAlive ? 'alive' : 'dead; others take over within seconds'}</td></tr>`,
+  );
+  return html`<div class="scroll"><table><caption class="hidden">Workers that hold slices of this run</caption><thead><tr><th scope="col">Worker</th><th scope="col">Where</th><th scope="col" class="number">Slices</th><th scope="col">State</th></tr></thead><tbody>!${rows}</tbody></table></div>`;
+}
+
+/** Records that could not be taken, by reason. */
+export function renderRejects(run: string, rejects: readonly RejectCount[]): string {
+  const rows = rejects.map(
+    ({ reason, outcome, count: many }) =>
+      html`<tr><th scope="row"><code>${reason}</code></th><td class="number">${count(many)}</td><td>${outcome ?? 'kept'}</td></tr>`,
+  );
+  return html`<h3>Rejects</h3><div class="scroll"><table><caption class="hidden">Rejects by reason</caption><thead><tr><th scope="col">Reason</th><th scope="col" class="number">Records</th><th scope="col">Outcome</th></tr></thead><tbody>!${rows}</tbody></table></div><p>See each with <code>sheaf rejects list ${run}</code>.</p>`;
+}
+
+/** The files that the run has published. */
+export function renderExports({ exports, run }: RunView): string {
+  if (run.request.formats.length === 0) return html`<p class="lead">None were asked for.</p>`;
+  if (exports.length === 0)
+    return html`<p class="lead">None ${hasEnded(run.state) ? 'were published' : 'yet: they come when the run is complete'}.</p>`;
+  const rows = exports.map(
+    ({ format, records, bytes: size, sha256, path }) =>
+      html`<li><a class="button quiet" download href="/api/runs/${run.id}/exports/${format}">${format}</a> ${plural(records, 'record')}, ${bytes(size)}<small>SHA-256 <code class="sum">${sha256}</code></small><small class="path">${path}</small></li>`,
+  );
+  return html`<ul class="files">!${rows}</ul>`;
+}

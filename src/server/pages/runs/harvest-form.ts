@@ -1,0 +1,42 @@
+import { parseDataset } from '../../../domain/dataset.ts';
+import { UsageError } from '../../../domain/errors.ts';
+import {
+  type ExportFormat,
+  exportFormats,
+  failurePolicies,
+  type HarvestRequest,
+} from '../../../domain/harvest-request.ts';
+
+/** What the form on the page of runs asks for. Throws a UsageError for what makes no sense. */
+export function readHarvestForm(form: Readonly<Record<string, unknown>>, out: string): HarvestRequest {
+  return {
+    dataset: parseDataset(String(form['dataset'] ?? '').trim()),
+    filter: null,
+    select: null,
+    maxRecords: readMaxRecords(String(form['maxRecords'] ?? '').replaceAll(/[\s,.]/g, '')),
+    strategy: null,
+    formats: [form['format'] ?? []].flat().map(readFormat),
+    shape: 'source',
+    out,
+    onFailure: failurePolicies.find((policy) => policy === form['onFailure']) ?? 'stop',
+  };
+}
+
+function readFormat(text: unknown): ExportFormat {
+  const format = exportFormats.find((each) => each === text);
+  if (format !== undefined) return format;
+  throw new UsageError(`"${text}" is not a format. Take ${exportFormats.join(', ')}.`, {
+    code: 'unknown-format',
+    facts: { asked: String(text) },
+  });
+}
+
+function readMaxRecords(text: string): number | null {
+  if (text === '') return null;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new UsageError(`"${text}" is not a number of records. Give a whole number from 1, or nothing for all.`, {
+    code: 'bad-max-records',
+    facts: { asked: text },
+  });
+}
