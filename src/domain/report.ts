@@ -1,6 +1,6 @@
-import type { StoredError } from './errors.ts';
-import type { ExportFormat } from './harvest-request.ts';
-import type { RunState } from './run.ts';
+import { z } from 'zod';
+import { exportFormats } from './harvest-request.ts';
+import { type RunState, runStates } from './run.ts';
 
 export interface MergeCounts {
   readonly inserted: number;
@@ -37,31 +37,53 @@ export interface Proof {
   readonly isExtended: boolean;
 }
 
-export interface ExportedFile {
-  readonly format: ExportFormat;
-  readonly path: string;
-  readonly records: number;
-  readonly bytes: number;
-  readonly sha256: string;
-}
+const count = z.int().min(0);
 
-/** What `--json` prints for a run. Scripts rely on these names. */
-export interface RunReport extends MergeCounts {
-  readonly run: string;
-  readonly dataset: string;
-  readonly state: RunState;
-  readonly reason: string | null;
-  /** What the source said there was; null when it does not count. */
-  readonly expected: number | null;
-  readonly records: number;
-  readonly pages: number;
-  readonly requests: number;
-  readonly retries: number;
-  readonly rejected: number;
-  readonly durationMs: number;
-  readonly exports: readonly ExportedFile[];
-  readonly error: StoredError | null;
-}
+/** An error as the ledger keeps it; see `StoredError`. */
+export const storedError = z
+  .object({
+    code: z.string().meta({ description: 'Stable; docs/errors.md lists them all.', examples: ['http-503'] }),
+    message: z.string().meta({ description: 'What happened, where, and what to do.' }),
+    facts: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]).optional())
+      .meta({ description: 'What programs may rely on.' }),
+  })
+  .readonly()
+  .meta({ id: 'StoredError' });
+
+export const exportedFile = z
+  .object({
+    format: z.enum(exportFormats),
+    path: z.string().meta({ description: 'Where the machine that wrote it has it.' }),
+    records: count,
+    bytes: count,
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  })
+  .readonly()
+  .meta({ id: 'ExportedFile' });
+export type ExportedFile = z.infer<typeof exportedFile>;
+
+/** What `--json` prints for a run, and the API says of it. Scripts rely on these names. */
+export const runReport = z.object({
+  run: z.string().meta({ examples: ['20261121-153012-x7k2'] }),
+  dataset: z.string().meta({ examples: ['oda/Sag'] }),
+  state: z.enum(runStates),
+  reason: z.string().nullable().meta({ description: 'Why it is not complete; null when there is nothing to say.' }),
+  expected: count.nullable().meta({ description: 'What the source said there was; null when it does not count.' }),
+  records: count,
+  pages: count,
+  requests: count,
+  retries: count,
+  inserted: count,
+  updated: count,
+  unchanged: count,
+  deleted: count,
+  rejected: count,
+  durationMs: count,
+  exports: z.array(exportedFile).readonly(),
+  error: storedError.nullable(),
+});
+export type RunReport = Readonly<z.infer<typeof runReport>>;
 
 const EXIT_CODES: Readonly<Record<RunState, number>> = {
   complete: 0,

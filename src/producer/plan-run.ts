@@ -67,11 +67,15 @@ export async function planHarvest({ reach }: PlanContext, request: HarvestReques
 /**
  * Plans a harvest, writes it into the ledger, seals it and hands its slices to the queue. Returns the run's id. From
  * the seal on the run goes on without this process: what could not be enqueued any more, the reconciler enqueues.
+ * Of any number that plan under the same id, one writes the run; the others fail.
  */
-export async function planRun(context: ProducerContext, request: HarvestRequest): Promise<string> {
+export async function planRun(
+  context: ProducerContext,
+  request: HarvestRequest,
+  id: string = newRunId(new Date(), randomBytes(4)),
+): Promise<string> {
   const plan = await planHarvest(context, request);
   const dataset = await ensurePlannedDataset(context, request, plan);
-  const id = newRunId(new Date(), randomBytes(4));
   const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);
   await writePlan(context.database, { id, dataset, request, sourceUrl }, plan);
   context.telemetry.emit('run.planned', {

@@ -26,7 +26,7 @@ export function createRunActions(context: SheafContext): RunActions {
     return audited(context.database, { actor, action, target, details }, { work: () => steer[action](context, run) });
   };
   return {
-    start: (request, actor) => startRun(context, request, actor),
+    start: (request, actor, id) => startRun(context, { request, actor, id }),
     cancel: change('cancel'),
     pause: change('pause'),
     resume: change('resume'),
@@ -34,19 +34,26 @@ export function createRunActions(context: SheafContext): RunActions {
   };
 }
 
+export interface RunStart {
+  readonly request: HarvestRequest;
+  readonly actor: Actor;
+  /** The run's id, where it was chosen beforehand. */
+  readonly id?: string | undefined;
+}
+
 /** Checks a request, plans the run and hands it to the fleet. Returns its id. */
-export async function startRun(context: SheafContext, request: HarvestRequest, actor: Actor): Promise<string> {
+export async function startRun(context: SheafContext, { request, actor, id }: RunStart): Promise<string> {
   const dataset = datasetName(request.dataset);
   const { filter, select, maxRecords } = request;
   const details = { dataset, filter, select, maxRecords };
   const work = async () => {
     await checkRequests(context, [request]);
-    return launchRun(context, request);
+    return launchRun(context, request, id);
   };
   return audited(
     context.database,
     { actor, action: 'start', target: { kind: 'dataset', id: dataset }, details },
-    { work, targetOf: (id) => ({ kind: 'run', id }) },
+    { work, targetOf: (run) => ({ kind: 'run', id: run }) },
   );
 }
 

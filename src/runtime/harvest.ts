@@ -34,8 +34,8 @@ export async function checkRequests(
 }
 
 /** Plans a run and hands it to the fleet. Returns its id. */
-export async function launchRun(context: SheafContext, request: HarvestRequest): Promise<string> {
-  const run = await planRun(context, request);
+export async function launchRun(context: SheafContext, request: HarvestRequest, id?: string): Promise<string> {
+  const run = await planRun(context, request, id);
   await finaliseIfSettled(context, run); // a dataset without a record has no slice that could settle last
   return run;
 }

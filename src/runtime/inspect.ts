@@ -1,16 +1,14 @@
 import { hostname } from 'node:os';
 import { findDataset } from '../db/queries/datasets.ts';
-import { type GateState, readGate } from '../db/queries/gates.ts';
+import { type RunDetails, inspectRun as readDetails } from '../db/queries/run-details.ts';
 import { listRuns, newestRunInState, resolveRun, runsInState } from '../db/queries/runs.ts';
-import { listSlices } from '../db/queries/slices.ts';
-import { listLiveWorkers, wellWorkersOn } from '../db/queries/workers.ts';
+import { wellWorkersOn } from '../db/queries/workers.ts';
 import type { DatasetRow, RunRow } from '../db/schema.ts';
 import { OperatorError, UsageError } from '../domain/errors.ts';
-import type { RunReport } from '../domain/report.ts';
 import { checkRunReference } from '../domain/run.ts';
 import type { SheafContext } from './context.ts';
-import { reportRun } from './report.ts';
 
+export type { RunDetails } from '../db/queries/run-details.ts';
 export type { RunRow } from '../db/schema.ts';
 
 /** Finds a run by its id, an end of it, or `latest`; throws a UsageError unless exactly one fits. */
@@ -67,38 +65,6 @@ export async function wellWorkersHere({ database }: SheafContext): Promise<reado
 }
 
 /** What `sheaf status` shows of a run beyond its report. */
-export interface RunDetails {
-  readonly report: RunReport;
-  readonly run: RunRow;
-  readonly slices: Readonly<Record<'pending' | 'working' | 'done' | 'failed', number>>;
-  readonly failures: readonly { readonly slice: number; readonly message: string }[];
-  readonly workers: readonly {
-    readonly id: number;
-    readonly host: string;
-    readonly pid: number;
-    readonly slices: number;
-  }[];
-  /** The gate of the run's source, as the fleet shares it. */
-  readonly gate: GateState;
-  /** When the run last staged a page; null when it has not yet. */
-  readonly lastPageAt: Date | null;
-}
-
-export async function inspectRun({ database }: SheafContext, run: RunRow): Promise<RunDetails> {
-  const rows = await listSlices(database, run.id, ['pending', 'working', 'done', 'failed']);
-  const count = (state: string) => rows.filter((row) => row.state === state).length;
-  const failures = rows
-    .filter((row) => row.state === 'failed')
-    .map((row) => ({ slice: row.number, message: row.error?.message ?? 'no reason was noted' }));
-  const workers = (await listLiveWorkers(database)).map(({ id, host, pid }) => ({
-    id,
-    host,
-    pid,
-    slices: rows.filter((row) => row.workerId === id).length,
-  }));
-  const slices = { pending: count('pending'), working: count('working'), done: count('done'), failed: count('failed') };
-  const gate = await readGate(database, run.request.dataset.source);
-  const stagedAt = rows.flatMap((row) => row.stagedAt?.getTime() ?? []);
-  const lastPageAt = stagedAt.length === 0 ? null : new Date(Math.max(...stagedAt));
-  return { report: await reportRun(database, run.id), run, slices, failures, workers, gate, lastPageAt };
+export function inspectRun({ database }: Pick<SheafContext, 'database'>, run: RunRow): Promise<RunDetails> {
+  return readDetails(database, run);
 }

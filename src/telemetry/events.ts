@@ -28,6 +28,7 @@ export interface SheafEvents {
   'worker.stopped': { worker: number };
   'worker.deaf': { worker: number; queue: string };
   'worker.lost': { worker: number; error: StoredError };
+  'server.failed': { method: string; path: string; error: StoredError };
   'connection.trouble': { store: string; error: StoredError };
 }
 

@@ -27,6 +27,7 @@ const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
   'worker.stopped': 'info',
   'worker.deaf': 'warn',
   'worker.lost': 'error',
+  'server.failed': 'error',
   'connection.trouble': 'warn',
 };
 

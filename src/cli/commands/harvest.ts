@@ -67,7 +67,7 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     await checkRequests(context, requests);
     const runs: string[] = [];
     try {
-      for (const request of requests) runs.push(await startRun(context, request, commandLineActor()));
+      for (const request of requests) runs.push(await startRun(context, { request, actor: commandLineActor() }));
     } catch (error) {
       for (const run of runs) say(`Run ${run} was planned before this failed. Go on with: sheaf resume ${run}`);
       throw error;

@@ -1,5 +1,59 @@
+import etag from '@fastify/etag';
 import type { FastifyInstance } from 'fastify';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { toStoredError } from '../../domain/errors.ts';
+import { RequestError, sendProblem, toProblem } from '../problem.ts';
 import type { ServerContext } from '../server-context.ts';
+import { registerDocumentation } from './documentation.ts';
+import type { ApiScope } from './operation.ts';
+import { registerRunActions } from './run-actions.ts';
+import { registerRuns } from './runs.ts';
 
 /** The REST API, below `/api`. */
-export function registerApi(_app: FastifyInstance, _context: ServerContext): void {}
+export async function registerApi(app: FastifyInstance, context: ServerContext): Promise<void> {
+  answerWithProblems(app, context);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  await registerDocumentation(app, context.version);
+  await app.register(async (scope) => registerReads(scope, context));
+  await app.register(async (scope) => registerActions(scope.withTypeProvider<ZodTypeProvider>(), context));
+}
+
+/** What only reads: its answers have an ETag. */
+async function registerReads(scope: FastifyInstance, context: ServerContext): Promise<void> {
+  await scope.register(etag);
+  scope.addHook('onSend', async (_request, reply, payload) => {
+    const isFresh = reply.statusCode === 200 || reply.statusCode === 304;
+    if (!isFresh) reply.removeHeader('etag');
+    reply.header('cache-control', isFresh ? 'private, no-cache' : 'no-store');
+    return payload;
+  });
+  const app: ApiScope = scope.withTypeProvider<ZodTypeProvider>();
+  registerRuns(app, context);
+}
+
+/** What changes something. */
+function registerActions(app: ApiScope, context: ServerContext): void {
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+  });
+  registerRunActions(app, context);
+}
+
+function answerWithProblems(app: FastifyInstance, { telemetry }: ServerContext): void {
+  app.setErrorHandler((error, request, reply) => {
+    if (toProblem(error).problem.code === 'unexpected') {
+      const path = request.routeOptions.url ?? '';
+      telemetry.emit('server.failed', { method: request.method, path, error: toStoredError(error) });
+    }
+    return sendProblem(request, reply, error);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const asked = `${request.method} ${request.url.split('?', 1)[0]}`;
+    const error = new RequestError(`There is no ${asked}. /api/docs lists what there is.`, {
+      status: 404,
+      code: 'unknown-route',
+    });
+    return sendProblem(request, reply, error);
+  });
+}

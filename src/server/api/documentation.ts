@@ -1,0 +1,39 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { tags } from './operation.ts';
+
+const DESCRIPTION = `Starts, watches and steers harvests, and reads what they brought.
+
+Errors are problem details (RFC 9457) with a stable \`code\`. Lists come in pages: give \`next\` as \`cursor\`. Reads have
+an ETag. docs/api.md has examples.`;
+
+/** The OpenAPI document of the routes that are registered after this, and its page. */
+export async function registerDocumentation(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Sheaf', description: DESCRIPTION, version, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: '/' }],
+      tags: [...tags],
+      security: [{ bearer: [] }, { session: [] }],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'A token, as `Authorization: Bearer …`.' },
+          session: { type: 'apiKey', in: 'cookie', name: 'sheaf-session', description: 'Signed in on the pages.' },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    reply.type('application/json; charset=utf-8');
+    return JSON.stringify(app.swagger());
+  });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { url: '/api/openapi.json', docExpansion: 'list', deepLinking: false, persistAuthorization: false },
+  });
+}

@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import { exportFormats, failurePolicies, shapes, strategies } from '../../domain/harvest-request.ts';
+import { runReport, storedError } from '../../domain/report.ts';
+import { runStates } from '../../domain/run.ts';
+import { sliceStates } from '../../domain/slice.ts';
+import { moment, nextCursor, plainText } from './operation.ts';
+
+const count = z.int().min(0);
+const wholeNumber = z.int();
+
+/** What `POST /api/runs` takes. Neither the source's address nor a folder can be given: the operator has set both. */
+export const startRequest = z
+  .strictObject({
+    dataset: z
+      .string()
+      .max(200)
+      .regex(/^[a-z][a-z0-9-]*\/[^/\s\0]+$/u, 'source/entity, for example oda/Sag')
+      .meta({ description: 'What to harvest, as `source/entity`.', examples: ['oda/Sag'] }),
+    filter: plainText
+      .nullable()
+      .default(null)
+      .meta({ description: "Only records that fit, in the source's own filter language; null for all." }),
+    select: z
+      .array(plainText)
+      .min(1)
+      .max(200)
+      .nullable()
+      .default(null)
+      .meta({ description: 'Only these fields, and in files only: the table is left as it is. Null for all.' }),
+    maxRecords: z
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .meta({ description: 'Stop after this many records, in key order; null for no limit.' }),
+    strategy: z
+      .enum(strategies)
+      .nullable()
+      .default(null)
+      .meta({ description: 'How pages are walked; null for the best that the source can.' }),
+    formats: z
+      .array(z.enum(exportFormats))
+      .max(exportFormats.length)
+      .default(['ndjson', 'csv'])
+      .meta({ description: 'Files to write; an empty list for none.' }),
+    shape: z
+      .enum(shapes)
+      .default('source')
+      .meta({ description: "The source's own fields in files, or Sheaf's common ones." }),
+    onFailure: z
+      .enum(failurePolicies)
+      .default('stop')
+      .meta({ description: 'When a slice fails for good: publish nothing (`stop`), or what there is (`partial`).' }),
+  })
+  .meta({ id: 'StartRun', examples: [{ dataset: 'oda/Afstemning', formats: ['ndjson'] }] });
+export type StartRequest = z.infer<typeof startRequest>;
+
+export const startedRun = z
+  .object({ run: runReport.shape.run, dataset: runReport.shape.dataset })
+  .meta({ id: 'StartedRun', examples: [{ run: '20261121-153012-x7k2', dataset: 'oda/Afstemning' }] });
+
+const times = {
+  createdAt: moment,
+  finishedAt: moment.nullable(),
+  generation: z
+    .int()
+    .min(1)
+    .meta({ description: 'Goes up each time that a failed or partial run is set going again.' }),
+};
+
+export const runSummary = runReport.omit({ exports: true }).extend(times).meta({ id: 'RunSummary' });
+
+export const report = runReport.meta({ id: 'RunReport' });
+
+export const runPage = z.object({ runs: z.array(runSummary), next: nextCursor }).meta({ id: 'RunPage' });
+
+const span = z.object({ after: wholeNumber, upto: wholeNumber }).meta({
+  description: 'A half-open interval `(after, upto]` of keys, or of positions for the strategy `offset`.',
+});
+
+const proof = z
+  .object({
+    holds: z.boolean(),
+    reason: z.string().nullable(),
+    slices: count,
+    failedSlices: count,
+    openSlices: count,
+    isCovered: z.boolean(),
+    stagedRows: count,
+    ledgerRows: count,
+    distinctKeys: count,
+    rejects: count,
+    countBefore: count.nullable(),
+    countAfter: count.nullable(),
+    upto: wholeNumber.nullable(),
+    rereads: count,
+    rereadSlices: count,
+    isExtended: z.boolean(),
+  })
+  .partial() // runs of older versions have proofs without what came later
+  .meta({ id: 'Proof', description: 'What verification found; the run is complete only when it holds.' });
+
+export const gateFacts = {
+  breaker: z.enum(['closed', 'open', 'half-open']),
+  failures: count.meta({ description: 'Failed requests in a row, of all workers together.' }),
+  closedForMs: z.number().min(0).meta({ description: 'For how much longer no request passes; 0 when they do.' }),
+  learnt: z
+    .object({ limit: z.number(), keptShare: z.number(), isGuess: z.boolean(), ageMs: z.number() })
+    .nullable()
+    .meta({ description: 'The requests a second that the source was found to bear of late; null for no limit found.' }),
+  error: storedError.nullable().meta({ description: 'The last failure.' }),
+};
+
+export const runDetails = runReport
+  .extend({
+    ...times,
+    sealedAt: moment.nullable().meta({ description: 'When its plan was whole; nothing is fetched before.' }),
+    strategy: z.enum(strategies),
+    span,
+    pageSize: count,
+    request: startRequest.omit({ dataset: true }).partial().meta({ description: 'What was asked for.' }),
+    proof: proof.nullable(),
+    slices: z.record(z.enum(sliceStates), count).meta({ description: 'How many slices are in each state.' }),
+    failures: z.array(z.object({ slice: count, message: z.string() })),
+    workers: z.array(z.object({ id: count, host: z.string(), pid: count, slices: count })).meta({
+      description: 'Workers that are alive, and how many slices of this run each holds.',
+    }),
+    gate: z.object(gateFacts),
+    lastPageAt: moment.nullable(),
+  })
+  .meta({ id: 'Run' });
+
+export const slicePage = z
+  .object({
+    slices: z.array(
+      z.object({
+        slice: count,
+        state: z.enum(sliceStates),
+        span,
+        cursor: wholeNumber.nullable().meta({ description: 'Everything up to here is staged.' }),
+        attempt: count,
+        failures: count,
+        worker: count.nullable(),
+        pages: count,
+        records: count,
+        rejects: count,
+        requests: count,
+        retries: count,
+        bytes: count,
+        error: storedError.nullable(),
+        updatedAt: moment,
+        stagedAt: moment.nullable(),
+      }),
+    ),
+    next: nextCursor,
+  })
+  .meta({ id: 'SlicePage' });
+
+/** One state, or several: `state=failed&state=partial`. */
+export const runStateParameter = oneOrMore(z.enum(runStates)).optional().meta({
+  description: 'Only runs in this state; may be given several times.',
+});
+export const sliceStateParameter = oneOrMore(z.enum(sliceStates)).optional().meta({
+  description: 'Only slices in this state; may be given several times.',
+});
+
+/** A parameter that may be given several times. */
+export function oneOrMore<T extends z.ZodType>(schema: T) {
+  return z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(schema).min(1).max(100));
+}
