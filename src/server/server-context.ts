@@ -20,8 +20,11 @@ export interface ServerContext {
  * run stands.
  */
 export interface RunActions {
-  /** Checks a request, plans the run and hands it to the fleet. Returns its id. */
-  start(request: HarvestRequest, actor: Actor): Promise<string>;
+  /**
+   * Checks a request, plans the run and hands it to the fleet. Returns its id: `id`, where one was chosen beforehand, so
+   * that a request that is repeated cannot start a second run.
+   */
+  start(request: HarvestRequest, actor: Actor, id?: string): Promise<string>;
   cancel(run: RunRow, actor: Actor): Promise<void>;
   pause(run: RunRow, actor: Actor): Promise<void>;
   resume(run: RunRow, actor: Actor): Promise<void>;
