@@ -134,9 +134,16 @@ export const options = {
     fallback: '7070',
     schema: wholeNumber(0, 65_535).default(7_070),
   }),
+  SHEAF_WORKER_PORT: option({
+    summary:
+      'The port on which a `sheaf worker` answers /healthz, /readyz and /metrics, on SHEAF_HOST; 0 for a free one.',
+    fallback: 'unset: none',
+    schema: wholeNumber(0, 65_535).optional(),
+  }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',
-    fallback: 'info for `sheaf worker`, nothing for the other commands, which tell of troubles in words',
+    fallback:
+      'info for `sheaf worker`, `serve` and `up`, nothing for the other commands, which tell of troubles in words',
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'debug, info, warn, error or silent').optional(),
   }),
 } as const satisfies Record<string, Option<unknown>>;

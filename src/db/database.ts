@@ -72,6 +72,12 @@ export async function checkServer({ pool, url }: Database): Promise<void> {
   );
 }
 
+/** Proves that the server answers within so many milliseconds; a connection that does not is given up. */
+export async function checkAnswers({ pool }: Database, withinMs: number): Promise<void> {
+  const query = { text: 'select 1', query_timeout: withinMs };
+  await pool.query(query);
+}
+
 /** Host, port and database of a connection URL, without what must stay secret. */
 export function serverOf(url: string): string {
   const { host, pathname } = new URL(url);

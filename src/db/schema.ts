@@ -3,6 +3,7 @@ import type { AuditDetails, AuditOutcome } from '../domain/audit.ts';
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
+import type { Channel, NotificationState } from '../domain/notification.ts';
 import type { Entity, Field, ReplayOutcome } from '../domain/record.ts';
 import type { MergeCounts, Proof } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
@@ -163,6 +164,25 @@ export const audit = sheaf.table('audit', {
   targetId: text('target_id'),
   details: jsonb('details').$type<AuditDetails>().notNull().default({}),
   outcome: text('outcome').$type<AuditOutcome>().notNull(),
+});
+
+export const notifications = sheaf.table('notifications', {
+  number: bigint('number', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+  id: text('id').notNull(),
+  channel: text('channel').$type<Channel>().notNull(),
+  runId: text('run_id').notNull(),
+  runState: text('run_state').$type<RunState>().notNull(),
+  reason: text('reason'),
+  error: jsonb('error').$type<StoredError>(),
+  endedAt: moment('ended_at').notNull(),
+  state: text('state').$type<NotificationState>().notNull().default('waiting'),
+  attempts: integer('attempts').notNull().default(0),
+  dueAt: moment('due_at').notNull().defaultNow(),
+  workerId: integer('worker_id'),
+  claimedUntil: moment('claimed_until'),
+  body: jsonb('body'),
+  detail: text('detail'),
+  settledAt: moment('settled_at'),
 });
 
 export type RunRow = typeof runs.$inferSelect;

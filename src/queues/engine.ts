@@ -22,9 +22,16 @@ export type EngineWorkerOptions = Omit<WorkerOptions, 'connection'>;
 export interface EngineQueue {
   addBulk(jobs: readonly EngineJob[]): Promise<readonly { readonly id?: string | undefined }[]>;
   getJobCounts(...states: string[]): Promise<Record<string, number>>;
+  getJobs(states: string[], start: number, end: number, isAscending: boolean): Promise<readonly WaitingJob[]>;
   waitUntilReady(): Promise<unknown>;
   on(event: 'error', listener: (error: Error) => void): unknown;
   close(): Promise<void>;
+}
+
+/** When a job was added, by the clock of whoever added it, and for how long it was put off then; in milliseconds. */
+export interface WaitingJob {
+  readonly timestamp: number;
+  readonly delay: number;
 }
 
 export interface EngineJob {

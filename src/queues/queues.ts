@@ -1,7 +1,7 @@
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
 import { createPostgresEngine } from './postgres-engine.ts';
-import { jobIdOf, KEPT_JOBS, type Payload, type QueueName } from './queue-table.ts';
+import { jobIdOf, KEPT_JOBS, type Payload, type QueueName, queueTable } from './queue-table.ts';
 import { type QueueWorker, startQueueWorker } from './queue-worker.ts';
 import { createRedisEngine } from './redis-engine.ts';
 import { CLOSE_MS, within } from './within.ts';
@@ -29,8 +29,18 @@ export interface Queues {
   ): QueueWorker;
   /** Jobs by state, for `doctor` and for people. */
   counts(name: QueueName): Promise<Record<string, number>>;
+  /** How long every queue is, and for how long the first of its jobs has waited. */
+  depths(): Promise<QueueDepth[]>;
   check(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface QueueDepth {
+  readonly queue: QueueName;
+  /** Jobs by BullMQ's states. */
+  readonly jobs: Readonly<Record<string, number>>;
+  /** 0 when none waits. */
+  readonly oldestWaitingMs: number;
 }
 
 export interface WorkOptions {
@@ -98,6 +108,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
         onError: tell,
       }),
     counts: (name) => use(name, (used) => used.getJobCounts()),
+    depths: () => Promise.all(queueNames.map((name) => use(name, (used) => depthOf(name, used)))),
     check: () => engine.check(),
     close: async () => {
       isClosing = true;
@@ -120,6 +131,15 @@ const defaultJobOptions = {
  * while its worker lives claims nothing.
  */
 const workerOptions = { maxStalledCount: 1_000_000, stalledInterval: 5_000, lockDuration: 10_000 };
+
+const queueNames = Object.keys(queueTable) as readonly QueueName[];
+
+async function depthOf(queue: QueueName, used: EngineQueue): Promise<QueueDepth> {
+  const [jobs, waiting] = await Promise.all([used.getJobCounts(), used.getJobs(['waiting'], 0, 0, true)]);
+  const oldest = waiting[0];
+  const oldestWaitingMs = oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.timestamp - oldest.delay);
+  return { queue, jobs, oldestWaitingMs };
+}
 
 async function addChunk(queue: EngineQueue, payloads: readonly Payload<QueueName>[], delayMs: number): Promise<void> {
   const jobs = payloads.map((payload) => {

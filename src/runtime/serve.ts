@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { OperatorError } from '../domain/errors.ts';
-import { createApp } from '../server/app.ts';
+import { createApp, createWorkerApp } from '../server/app.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
 import { createRunActions } from './actions.ts';
 import type { SheafContext } from './context.ts';
 import { VERSION } from './version.ts';
@@ -12,19 +13,42 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts the server. Port 0 takes a free one. Throws an OperatorError when it cannot listen there. */
-export async function startServer(
-  context: SheafContext,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<Server> {
-  const { database, telemetry, settings } = context;
-  const out = resolve(settings.SHEAF_OUT);
-  const app = await createApp({ database, telemetry, runs: createRunActions(context), out, version: VERSION });
-  try {
-    const url = await app.listen({ host, port });
-    return { url, stop: () => app.close() };
-  } catch (cause) {
+export interface Place {
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+}
+
+/** Starts the server. Throws an OperatorError when it cannot listen there. */
+export async function startServer(context: SheafContext, place: Place): Promise<Server> {
+  return listen(context, place, createApp);
+}
+
+/** Starts the server of a worker process, which has health and metrics only. */
+export async function startWorkerServer(context: SheafContext, place: Place): Promise<Server> {
+  return listen(context, place, createWorkerApp);
+}
+
+async function listen(context: SheafContext, { host, port }: Place, create: typeof createApp): Promise<Server> {
+  const { database, telemetry, queues, settings } = context;
+  const metrics = createMetrics(telemetry, { version: VERSION, engine: queues.engine });
+  const app = await create({
+    database,
+    telemetry,
+    metrics,
+    runs: createRunActions(context),
+    queueDepths: () => queues.depths(),
+    out: resolve(settings.SHEAF_OUT),
+    version: VERSION,
+  });
+  const stop = async () => {
+    metrics.stop();
     await app.close();
+  };
+  try {
+    return { url: await app.listen({ host, port }), stop };
+  } catch (cause) {
+    await stop();
     const detail = (cause as Error).message;
     throw new OperatorError(
       `Cannot listen on ${host}, port ${port}: ${detail}. Choose another with --port and --host, or SHEAF_PORT and SHEAF_HOST.`,

@@ -4,6 +4,7 @@ import { registerBoard } from './board.ts';
 import { registerHealth } from './health.ts';
 import { registerAssets } from './pages/assets.ts';
 import { registerPages } from './pages/pages.ts';
+import { tellOfRequests } from './request-events.ts';
 import { registerSecurity } from './security/security.ts';
 import type { ServerContext } from './server-context.ts';
 
@@ -18,12 +19,23 @@ const REQUEST_TIMEOUT_MS = 10_000;
  */
 export async function createApp(context: ServerContext): Promise<FastifyInstance> {
   const app = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: REQUEST_TIMEOUT_MS });
+  tellOfRequests(app, context);
   await registerSecurity(app, context);
   await registerAssets(app);
-  await app.register(async (scope) => registerHealth(scope, context));
+  await app.register(async (scope) => registerHealth(scope, context, { hasFleet: true }));
   await app.register(async (scope) => registerApi(scope, context), { prefix: '/api' });
   await app.register(async (scope) => registerBoard(scope, context), { prefix: '/board' });
   await app.register(async (scope) => registerPages(scope, context));
+  await app.ready();
+  return app;
+}
+
+/** Builds the small server of a worker process: health and metrics of that process, behind the same security. */
+export async function createWorkerApp(context: ServerContext): Promise<FastifyInstance> {
+  const app = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: REQUEST_TIMEOUT_MS });
+  tellOfRequests(app, context);
+  await registerSecurity(app, context);
+  await app.register(async (scope) => registerHealth(scope, context, { hasFleet: false }));
   await app.ready();
   return app;
 }

@@ -3,6 +3,7 @@ import type { RunRow } from '../db/schema.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
 import type { Telemetry } from '../telemetry/events.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 /** What the server needs of the rest of Sheaf; the runtime provides it. Reading is the server's own, by queries. */
 export interface ServerContext {
@@ -11,8 +12,18 @@ export interface ServerContext {
   readonly runs: RunActions;
   /** The absolute folder that exports are written below, where a request does not say. */
   readonly out: string;
+  readonly metrics: Metrics;
+  /** How long the queues are; rejects when their store does not answer. */
+  queueDepths(): Promise<readonly QueueDepth[]>;
   /** Sheaf's version. */
   readonly version: string;
+}
+
+export interface QueueDepth {
+  readonly queue: string;
+  /** Jobs by BullMQ's states. */
+  readonly jobs: Readonly<Record<string, number>>;
+  readonly oldestWaitingMs: number;
 }
 
 /**

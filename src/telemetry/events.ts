@@ -1,11 +1,20 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
+import type { MergeCounts } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
+import { type Attributes, NO_TRACER, type Span, type Tracer } from './tracer.ts';
+
+/** What work is done for: each event that it emits carries these names, too. */
+export interface Scope {
+  readonly run: string;
+  readonly slice?: number;
+}
 
 /**
- * Everything that Sheaf tells about its work while it works. The engine only emits; logs, progress and (later) metrics
- * subscribe. Times are milliseconds.
+ * Everything that Sheaf tells about its work while it works. The engine only emits; logs, metrics and traces subscribe.
+ * Times are milliseconds.
  */
 export interface SheafEvents {
   'request.finished': { source: string; status: number; durationMs: number; bytes: number };
@@ -20,9 +29,17 @@ export interface SheafEvents {
   'slice.claimed': { run: string; slice: number; attempt: number };
   'slice.split': { run: string; slice: number; into: number };
   'slice.settled': { run: string; slice: number; outcome: string; error: StoredError | null };
-  'page.staged': { run: string; slice: number; records: number; rejects: number; durationMs: number };
+  'page.staged': {
+    run: string;
+    slice: number;
+    dataset: string;
+    records: number;
+    rejects: number;
+    durationMs: number;
+  };
   'run.reread': { run: string; slices: number; added: number };
   'finalise.step': { run: string; step: 'verify' | 'export' | 'merge' | 'publish'; durationMs: number };
+  'run.merged': { run: string; dataset: string } & MergeCounts;
   'reconcile.repaired': { run: string; what: string; count: number };
   'worker.started': { worker: number; concurrency: number };
   'worker.stopped': { worker: number };
@@ -30,6 +47,8 @@ export interface SheafEvents {
   'worker.lost': { worker: number; error: StoredError };
   'server.failed': { method: string; path: string; error: StoredError };
   'connection.trouble': { store: string; error: StoredError };
+  /** `route` is the pattern, never the address that was asked for: that may hold secrets. */
+  'http.answered': { method: string; route: string; status: number; durationMs: number; actor: string | null };
 }
 
 export type EventName = keyof SheafEvents;
@@ -38,15 +57,35 @@ export interface Telemetry {
   emit<Name extends EventName>(name: Name, event: SheafEvents[Name]): void;
   on<Name extends EventName>(name: Name, listener: (event: SheafEvents[Name]) => void): void;
   off<Name extends EventName>(name: Name, listener: (event: SheafEvents[Name]) => void): void;
+  /** Does `work` for a run: its events carry the run's id, and its spans belong to the run's trace. */
+  within<T>(scope: Scope, work: () => T): T;
+  /** Does `work` as a span of the trace that it is part of; a plain call when nothing is traced. */
+  span<T>(name: string, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T>;
+  /** Starts a span that does not end with a call; whoever starts it ends it. */
+  startSpan(name: string, attributes: Attributes): Span;
 }
 
 /** A telemetry bus. Listeners run in the emitter's turn: they must be quick and must not throw. */
-export function createTelemetry(): Telemetry {
+export function createTelemetry(tracer: Tracer = NO_TRACER): Telemetry {
   const bus = new EventEmitter();
+  const scopes = new AsyncLocalStorage<Scope>();
   bus.setMaxListeners(50);
   return {
-    emit: (name, event) => void bus.emit(name, event),
+    emit: (name, event) => void bus.emit(name, { ...scopes.getStore(), ...event }),
     on: (name, listener) => void bus.on(name, listener),
     off: (name, listener) => void bus.off(name, listener),
+    within: (scope, work) => scopes.run(scope, () => tracer.withinRun(scope.run, work)),
+    startSpan: (name, attributes) => tracer.startSpan(name, attributes),
+    span: async (name, attributes, work) => {
+      const span = tracer.startSpan(name, attributes);
+      try {
+        return await span.inside(() => work(span));
+      } catch (error) {
+        span.fail(error);
+        throw error;
+      } finally {
+        span.end();
+      }
+    },
   };
 }

@@ -5,8 +5,10 @@ import type { EventName, SheafEvents, Telemetry } from './events.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 type WritingLevel = Exclude<LogLevel, 'silent'>;
 
+type LevelOf<Name extends EventName> = WritingLevel | ((event: SheafEvents[Name]) => WritingLevel);
+
 /** At which level each event is logged; `debug` for what happens per page or request. */
-const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
+const LEVELS: { readonly [Name in EventName]: LevelOf<Name> } = {
   'request.finished': 'debug',
   'request.retried': 'info',
   'gate.closed': 'info',
@@ -22,6 +24,7 @@ const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
   'page.staged': 'debug',
   'run.reread': 'info',
   'finalise.step': 'info',
+  'run.merged': 'info',
   'reconcile.repaired': 'warn',
   'worker.started': 'info',
   'worker.stopped': 'info',
@@ -29,7 +32,14 @@ const LEVELS: Readonly<Record<EventName, WritingLevel>> = {
   'worker.lost': 'error',
   'server.failed': 'error',
   'connection.trouble': 'warn',
+  'http.answered': ({ status, route }) => {
+    if (status >= 500) return 'error';
+    return PROBES.has(route) ? 'debug' : 'info';
+  },
 };
+
+/** What supervisors and Prometheus ask for every few seconds. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** Logs every event as one JSON line on stderr. URLs are redacted on the way. */
 export function logEvents(telemetry: Telemetry, level: LogLevel): void {
@@ -39,11 +49,11 @@ export function logEvents(telemetry: Telemetry, level: LogLevel): void {
     pino.destination({ dest: 2, sync: true }),
   );
   for (const name of Object.keys(LEVELS) as EventName[]) {
-    const eventLevel = LEVELS[name];
-    if (!logger.isLevelEnabled(eventLevel)) continue;
+    const levelOf = LEVELS[name] as LevelOf<EventName>;
+    if (typeof levelOf === 'string' && !logger.isLevelEnabled(levelOf)) continue;
     const isNews = name === 'connection.trouble' ? createNewsFilter() : () => true;
     telemetry.on(name, (event: SheafEvents[EventName]) => {
-      if (isNews(event)) logger[eventLevel](event, name);
+      if (isNews(event)) logger[typeof levelOf === 'string' ? levelOf : levelOf(event)](event, name);
     });
   }
 }

@@ -86,6 +86,7 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
         mergeStaged(context.database, claim, { dataset: run.dataset, rows }),
       );
       if (counts === undefined) return TAKEN_OVER;
+      context.telemetry.emit('run.merged', { run: run.id, dataset: run.dataset, ...counts });
     }
     if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
   } finally {

@@ -12,6 +12,7 @@ import { isSourceOf, type WorkContext } from './work-context.ts';
 /** What is fixed while a slice is walked. */
 interface Walk {
   readonly claim: ClaimedSlice;
+  readonly dataset: string;
   readonly source: Source;
   readonly fetch: SourceFetch;
   readonly query: SourceQuery;
@@ -91,6 +92,7 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
   const budget = pageBudget(pages, run.sliceCount ?? 1);
   return {
     claim,
+    dataset: run.dataset,
     source,
     fetch,
     query: { entity: run.entity, selection: run.request },
@@ -136,7 +138,7 @@ type PageToStage = Pick<StagedPage, 'cursor' | 'isLast' | 'give'> & { readonly f
 
 async function stage(
   context: WorkContext,
-  { claim }: Walk,
+  { claim, dataset }: Walk,
   { fetched, ...position }: PageToStage,
 ): Promise<'staged' | 'fenced'> {
   const { database, telemetry, queues } = context;
@@ -147,7 +149,8 @@ async function stage(
   if (result.kind === 'fenced') return 'fenced';
   const names = { run: claim.run, slice: claim.slice };
   const durationMs = performance.now() - startedAt;
-  telemetry.emit('page.staged', { ...names, records: records.length, rejects: result.rejects, durationMs });
+  const counts = { records: records.length, rejects: result.rejects };
+  telemetry.emit('page.staged', { ...names, dataset, ...counts, durationMs });
   const given = result.given.map((slice) => ({ run: claim.run, slice, attempt: 0, round: 0 }));
   for (const { slice } of given) telemetry.emit('slice.split', { ...names, into: slice });
   await queues.add('sheaf-slices', given);

@@ -89,7 +89,7 @@ function usesIn(path: string): string[] {
 
 const documents = ['README.md', 'docs/architecture.md', 'docs/states.md', 'docs/errors.md', 'docs/operations.md'];
 
-describe.each([...documents, 'docs/add-a-source.md', 'CONTRIBUTING.md'])('%s', (path) => {
+describe.each([...documents, 'docs/metrics.md', 'docs/add-a-source.md', 'CONTRIBUTING.md'])('%s', (path) => {
   it('names only commands and options that exist', () => {
     for (const use of usesIn(path)) {
       const words = use.split(/\s+/);

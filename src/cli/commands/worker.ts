@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { SheafContext } from '../../runtime/context.ts';
+import type { Server } from '../../runtime/serve.ts';
 import { addRateOption, wholeNumber } from '../harvest-options.ts';
 import { say } from '../output.ts';
 import { orLost, settingsHere, stopSignal, untilStopped, withContext } from '../session.ts';
@@ -7,6 +9,8 @@ interface Flags {
   readonly concurrency?: number;
   readonly rate?: number;
   readonly check?: boolean;
+  readonly host?: string;
+  readonly port?: number;
 }
 
 export function addWorker(program: Command): void {
@@ -22,10 +26,16 @@ export function addWorker(program: Command): void {
       'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
+    .option(
+      '--port <n>',
+      'answer /healthz, /readyz and /metrics on this port, 0 for a free one (default: SHEAF_WORKER_PORT, or none)',
+      wholeNumber(0, 65_535),
+    )
+    .option('--host <address>', 'the address for that (default: SHEAF_HOST, or 127.0.0.1: this machine only)')
     .option('--check', 'only tell whether a worker on this machine is alive and takes work: exit code 0 or 1')
     .addHelpText(
       'after',
-      '\nExamples:\n  sheaf worker\n  sheaf worker --concurrency 16\n  sheaf worker --check\n\nCtrl-C, or SIGTERM, hands back what is under way; nothing is lost.',
+      '\nExamples:\n  sheaf worker\n  sheaf worker --concurrency 16\n  sheaf worker --port 7071\n  sheaf worker --check\n\nCtrl-C, or SIGTERM, hands back what is under way; nothing is lost.',
     )
     .action((flags: Flags) => (flags.check ? check() : work(flags)));
 }
@@ -44,12 +54,27 @@ async function work(flags: Flags): Promise<void> {
   await withContext({ settings, rate: flags.rate, concurrency, logLevel: 'info' }, async (context) => {
     const { startWorker } = await import('../../runtime/worker.ts');
     const signal = stopSignal();
-    const worker = await startWorker(context, concurrency);
-    say(`Worker ${worker.id} takes ${concurrency} slices at once. Ctrl-C stops it.`);
+    const server = await answerOn(context, flags);
     try {
-      await orLost(worker, untilStopped(signal));
+      const worker = await startWorker(context, concurrency);
+      const where = server === undefined ? '' : ` Its health is at ${server.url}/readyz.`;
+      say(`Worker ${worker.id} takes ${concurrency} slices at once.${where} Ctrl-C stops it.`);
+      try {
+        await orLost(worker, untilStopped(signal));
+      } finally {
+        await worker.stop();
+      }
     } finally {
-      await worker.stop();
+      await server?.stop();
     }
   });
+}
+
+/** Undefined when no port was asked for. */
+async function answerOn(context: SheafContext, flags: Flags): Promise<Server | undefined> {
+  const { SHEAF_HOST, SHEAF_WORKER_PORT } = context.settings;
+  const port = flags.port ?? SHEAF_WORKER_PORT;
+  if (port === undefined) return undefined;
+  const { startWorkerServer } = await import('../../runtime/serve.ts');
+  return startWorkerServer(context, { host: flags.host ?? SHEAF_HOST, port });
 }
