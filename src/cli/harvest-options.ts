@@ -30,6 +30,7 @@ export interface HarvestFlags extends SelectionFlags {
   readonly shape: Shape;
   readonly out?: string;
   readonly onFailure: FailurePolicy;
+  readonly maxDeletes?: number;
 }
 
 export function addSelectionOptions(command: Command): Command {
@@ -69,6 +70,7 @@ export function toRequest(
     shape: flags.shape ?? 'source',
     out: resolve(flags.out || settings.SHEAF_OUT),
     onFailure: flags.onFailure ?? 'stop',
+    maxDeletes: flags.maxDeletes ?? null,
   };
 }
 
@@ -87,6 +89,11 @@ export function addHarvestOptions(command: Command): Command {
       new Option('--on-failure <policy>', 'when a slice fails for good: publish nothing, or what there is')
         .choices(failurePolicies)
         .default('stop'),
+    )
+    .option(
+      '--max-deletes <percent>',
+      'how much of a dataset may be marked as deleted at once because the source no longer has it (default: 20)',
+      share,
     );
 }
 
@@ -106,6 +113,14 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
       `Expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}.`,
     );
   };
+}
+
+/** A percentage, `50` or `50%`, as a share of 1. */
+function share(text: string): number {
+  const [, digits] = /^(\d+(?:\.\d+)?)\s?%?$/.exec(text) ?? [];
+  const value = digits === undefined ? Number.NaN : Number(digits) / 100;
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('Expected a percentage from 0 to 100.');
 }
 
 function rate(text: string): number {

@@ -25,6 +25,7 @@ export const installation = sheaf.table('installation', {
   sessionKey: text('session_key')
     .notNull()
     .default(sql`encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex')`),
+  changesFrom: moment('changes_from').notNull().defaultNow(),
 });
 
 export const datasets = sheaf.table('datasets', {
@@ -36,6 +37,7 @@ export const datasets = sheaf.table('datasets', {
   fields: jsonb('fields').$type<readonly Field[]>().notNull(),
   createdAt: moment('created_at').notNull().defaultNow(),
   fieldsAt: moment('fields_at').notNull().defaultNow(),
+  mergedAt: moment('merged_at'),
 });
 
 export const workers = sheaf.table('workers', {

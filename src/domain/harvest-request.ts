@@ -35,4 +35,14 @@ export interface HarvestRequest extends Selection {
   /** Absolute directory that exports are written below. */
   readonly out: string;
   readonly onFailure: FailurePolicy;
+  /** The share of a dataset's records, 0 to 1, that a sweep may mark as deleted at once; null for the default. */
+  readonly maxDeletes: number | null;
+}
+
+/** A source that is half empty is more likely ill than emptied. */
+export const DEFAULT_MAX_DELETES = 0.2;
+
+/** Whether a run is over the whole dataset: what it does not see is not there. */
+export function isSweep({ filter, select, maxRecords }: Selection): boolean {
+  return filter === null && select === null && maxRecords === null;
 }

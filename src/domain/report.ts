@@ -7,6 +7,8 @@ export interface MergeCounts {
   readonly updated: number;
   readonly unchanged: number;
   readonly deleted: number;
+  /** Records that went and came back under another key, with the same content: neither inserted nor deleted. */
+  readonly rekeyed: number;
 }
 
 /** What verification found; stored with the run. A run is `complete` only when `holds`. */
@@ -35,6 +37,20 @@ export interface Proof {
   readonly rereadSlices: number;
   /** True when, in this generation, the run was made to cover what had come beyond its ends. */
   readonly isExtended: boolean;
+  /** Records in the table that a sweep did not see; 0 for a run over a part, which cannot tell. */
+  readonly missing: number;
+  /** Why they were not marked as deleted, for a person; null when they were, or there is none. */
+  readonly deletesWithheld: string | null;
+}
+
+/** Whether a run may be called complete: all that the source has is there, and what it no longer has is marked so. */
+export function isComplete({ holds, deletesWithheld }: Proof): boolean {
+  return holds && (deletesWithheld ?? null) === null; // proofs of older versions do not speak of deletes
+}
+
+/** Why a run is partial, for a person; null when it is not. */
+export function whyPartial({ reason, deletesWithheld }: Proof): string | null {
+  return reason ?? deletesWithheld ?? null;
 }
 
 const count = z.int().min(0);
@@ -78,6 +94,9 @@ export const runReport = z.object({
   updated: count,
   unchanged: count,
   deleted: count,
+  rekeyed: count.meta({
+    description: 'Records that went and came back under another key: neither inserted nor deleted.',
+  }),
   rejected: count,
   durationMs: count,
   exports: z.array(exportedFile).readonly(),

@@ -58,6 +58,7 @@ export async function launchDemoRuns(context: SheafContext, datasets: readonly s
       shape: 'source',
       out: context.settings.SHEAF_OUT,
       onFailure: 'stop',
+      maxDeletes: null,
     });
     runs.push(run);
   }

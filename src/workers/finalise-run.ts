@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { saveExports } from '../db/queries/exports.ts';
-import { mergeStaged, readStaged, type StagedRows } from '../db/queries/records.ts';
+import { mergeStaged, type StagedRows } from '../db/queries/merge.ts';
+import { readStaged } from '../db/queries/records.ts';
 import { type Reread, refetchSlices, rereadSlices } from '../db/queries/refetch.ts';
 import {
   claimFinalise,
@@ -16,8 +17,9 @@ import { dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { toStoredError } from '../domain/errors.ts';
+import { isSweep } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
-import type { Proof } from '../domain/report.ts';
+import { isComplete, type Proof, whyPartial } from '../domain/report.ts';
 import { removeLeftovers } from '../exporters/export-directory.ts';
 import type { ManifestFacts } from '../exporters/manifest.ts';
 import { type StagedExport, writeExports } from '../exporters/write-export.ts';
@@ -82,8 +84,10 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
   try {
     // Records of which only some fields were asked for would wipe out the others: they go into files only.
     if (run.request.select === null) {
+      const { dataset, entity } = run;
+      const marksDeleted = isComplete(proof) && isSweep(run.request);
       const counts = await timed(clock, 'merge', () =>
-        mergeStaged(context.database, claim, { dataset: run.dataset, rows }),
+        mergeStaged(context.database, claim, { dataset, entity, rows, marksDeleted }),
       );
       if (counts === undefined) return TAKEN_OVER;
       context.telemetry.emit('run.merged', { run: run.id, dataset: run.dataset, ...counts });
@@ -170,8 +174,8 @@ function manifestOf({ run, source }: Finalising, proof: Proof): ManifestFacts {
     run: run.id,
     dataset: run.dataset,
     generation: run.generation,
-    state: proof.holds ? 'complete' : 'partial',
-    reason: proof.reason,
+    state: isComplete(proof) ? 'complete' : 'partial',
+    reason: whyPartial(proof),
     source: redact(source.baseUrl),
     filter: run.request.filter,
     select: run.request.select,
@@ -193,10 +197,11 @@ async function publish({ database }: WorkContext, { run }: Finalising, staged: S
 }
 
 async function end({ database, telemetry }: WorkContext, claim: FinaliseClaim, proof: Proof): Promise<string> {
-  const state = proof.holds ? 'complete' : 'partial';
-  const isEnded = await endFinalised(database, claim, { state, reason: proof.reason });
+  const state = isComplete(proof) ? 'complete' : 'partial';
+  const reason = whyPartial(proof);
+  const isEnded = await endFinalised(database, claim, { state, reason });
   if (!isEnded) return TAKEN_OVER;
-  telemetry.emit('run.state', { run: claim.run, state, reason: proof.reason });
+  telemetry.emit('run.state', { run: claim.run, state, reason });
   // A partial run keeps its staged rows: repairing it must not mean fetching everything again.
   if (state === 'complete') await dropStaging(database, claim.run);
   return state;

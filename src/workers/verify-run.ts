@@ -7,6 +7,7 @@ import type { Proof } from '../domain/report.ts';
 import { sliceStates } from '../domain/slice.ts';
 import { findGap } from '../domain/span.ts';
 import type { SourceQuery } from '../sources/source.ts';
+import { judgeDeletes } from './judge-deletes.ts';
 import { type Look, lookAgain } from './look-again.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -45,7 +46,9 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   }
   if (look.reread !== null) return { kind: 'moved', reread: look.reread };
   const proof = { ...facts, holds: look.reason === null, reason: look.reason, countAfter: look.count };
-  return { kind: 'judged', proof };
+  if (!proof.holds) return { kind: 'judged', proof };
+  const { missing, withheld } = await judgeDeletes(context, run);
+  return { kind: 'judged', proof: { ...proof, missing, deletesWithheld: withheld } };
 }
 
 /** What Sheaf itself knows, before the source is asked. */
@@ -68,6 +71,8 @@ async function ledgerFacts({ database }: WorkContext, run: RunRow, slices: reado
     rereads: run.rereads,
     rereadSlices: run.rereadSlices,
     isExtended: run.isExtended,
+    missing: 0,
+    deletesWithheld: null,
   };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
 import { ensureDataset } from '../../src/db/queries/datasets.ts';
-import { mergeStaged } from '../../src/db/queries/records.ts';
+import { mergeStaged } from '../../src/db/queries/merge.ts';
 import { refetchSlices, rereadSlices } from '../../src/db/queries/refetch.ts';
 import {
   beginFinalising,
@@ -49,6 +49,7 @@ const request = {
   shape: 'source',
   out: '/nowhere',
   onFailure: 'stop',
+  maxDeletes: null,
 } as const;
 
 /** A run of two slices of a hundred keys, sealed unless told otherwise. */
@@ -260,11 +261,16 @@ describe('a finaliser that another has followed', () => {
     if (stale === undefined || current === undefined) throw new Error('not claimed');
     return { database, run, stale, current };
   };
-  const rows = { distinctKeys: 2, hasDuplicates: false };
+  const merge = {
+    dataset: 'oda/Sag',
+    entity: { keyField: 'id', timestampField: null },
+    rows: { distinctKeys: 2, hasDuplicates: false },
+    marksDeleted: false,
+  };
 
   it('merges nothing, ends nothing and sends nothing back', async () => {
     const { database, run, stale, current } = await setUpStale();
-    expect(await mergeStaged(database, stale, { dataset: 'oda/Sag', rows })).toBeUndefined();
+    expect(await mergeStaged(database, stale, merge)).toBeUndefined();
     expect(await endFinalised(database, stale, { state: 'complete', reason: null })).toBe(false);
     expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
     expect(await saveProof(database, stale, { holds: true } as Proof)).toBe(false);
@@ -277,13 +283,13 @@ describe('a finaliser that another has followed', () => {
       ...{ state: 'finalising', span: { after: 0, upto: 200 }, sliceCount: 2, expected: 4 },
       ...{ rereads: 0, isExtended: false, unansweredSince: null },
     });
-    expect(await mergeStaged(database, current, { dataset: 'oda/Sag', rows })).toMatchObject({ inserted: 2 });
+    expect(await mergeStaged(database, current, merge)).toMatchObject({ inserted: 2 });
     expect(await endFinalised(database, current, { state: 'complete', reason: null })).toBe(true);
   });
 
   it('does not touch a run that has ended meanwhile', async () => {
     const { database, run, stale, current } = await setUpStale();
-    await mergeStaged(database, current, { dataset: 'oda/Sag', rows });
+    await mergeStaged(database, current, merge);
     await endFinalised(database, current, { state: 'complete', reason: null });
     expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
     expect(await sliceTotals(database, run)).toMatchObject({ open: 0, records: 2 });
@@ -312,8 +318,8 @@ describe('a finaliser that another has followed', () => {
 
   it('merges once a generation, and reports the same counts when asked again', async () => {
     const { database, current } = await setUpStale();
-    const first = await mergeStaged(database, current, { dataset: 'oda/Sag', rows });
-    expect(await mergeStaged(database, current, { dataset: 'oda/Sag', rows })).toEqual(first);
+    const first = await mergeStaged(database, current, merge);
+    expect(await mergeStaged(database, current, merge)).toEqual(first);
   });
 });
 

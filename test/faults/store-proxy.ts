@@ -130,7 +130,7 @@ function receive(state: State, client: Socket): void {
 async function stop(state: State, server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const connections = [...state.connections];
-  for (const connection of connections) connection.reset();
+  for (const connection of connections) connection.destroy();
   for (const client of state.clients) client.destroy();
   await Promise.all([closed, ...connections.map((connection) => connection.closed)]);
 }
@@ -171,6 +171,12 @@ class Connection {
     for (const lane of this.#lanes) lane.stop();
     this.#conversation.close();
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Closes both sides at once. A reset first writes what is still to be written, and that may never be read. */
+  destroy(): void {
+    this.reset();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #answer(client: Socket, bytes: Buffer, state: State): void {

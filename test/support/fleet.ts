@@ -56,6 +56,7 @@ export async function startFleet({ redisUrl, twin: twinOptions, environment = {}
     shape: 'source',
     out,
     onFailure: 'stop',
+    maxDeletes: null,
     ...changes,
   });
   const joinFleet = async (concurrency = 4): Promise<Worker> => {

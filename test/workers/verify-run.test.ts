@@ -16,6 +16,8 @@ const whole: LedgerFacts = {
   rereads: 0,
   rereadSlices: 0,
   isExtended: false,
+  missing: 0,
+  deletesWithheld: null,
 };
 
 describe('what Sheaf itself knows of a run', () => {

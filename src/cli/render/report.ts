@@ -18,9 +18,10 @@ export function renderReport(report: RunReport): string {
   return lines.join('\n');
 }
 
-function tableChanges({ inserted, updated, unchanged, deleted }: RunReport): string {
-  if (inserted + updated + unchanged + deleted === 0) return 'left as it was';
-  return `${count(inserted)} inserted, ${count(updated)} updated, ${count(unchanged)} unchanged, ${count(deleted)} deleted`;
+function tableChanges({ inserted, updated, unchanged, deleted, rekeyed }: RunReport): string {
+  if (inserted + updated + unchanged + deleted + rekeyed === 0) return 'left as it was';
+  const again = rekeyed === 0 ? '' : `, ${count(rekeyed)} back under another key`;
+  return `${count(inserted)} inserted, ${count(updated)} updated, ${count(unchanged)} unchanged, ${count(deleted)} deleted${again}`;
 }
 
 function expectation({ expected, state, rejected }: RunReport): string {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import type { RunRow } from '../schema.ts';
+import { beginMerge, noteMerged } from './merge.ts';
 import { lockUnsettled } from './rejects.ts';
 import { judge } from './staging.ts';
 
@@ -54,13 +55,14 @@ export async function replayBatch({ pool }: Pick<Database, 'pool'>, batch: Repla
       [run.id],
     );
     if (held.rowCount !== 1) return { kind: 'reopened' };
-    await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sheaf merge ${run.dataset}`]);
+    const at = await beginMerge(client, run.dataset);
     const rejects = await lockUnsettled(client, { ...batch, run: run.id });
     const last = rejects.at(-1);
     if (last === undefined) return { kind: 'done' };
     await client.query('savepoint replay');
     const { candidates, still } = await sortOut(client, rejects, batch.normalise);
-    const counts = { ...(await take(client, run, candidates)), rejected: await keep(client, still) };
+    const counts = { ...(await take(client, { run, candidates, at })), rejected: await keep(client, still, at) };
+    if (counts.taken > 0) await noteMerged(client, run.dataset, at);
     if (batch.isDryRun) await client.query('rollback to savepoint replay');
     return { kind: 'replayed', counts, before: last.id };
   });
@@ -100,8 +102,11 @@ async function sortOut(
  */
 async function take(
   client: pg.PoolClient,
-  run: ReplayBatch['run'],
-  candidates: readonly Candidate[],
+  {
+    run,
+    candidates,
+    at,
+  }: { readonly run: ReplayBatch['run']; readonly candidates: readonly Candidate[]; readonly at: string },
 ): Promise<Pick<ReplayCounts, 'taken' | 'superseded'>> {
   const records = candidates.map(({ record }) => record);
   const { rows } = await client.query<{ taken: number; superseded: number }>(TAKE, [
@@ -112,6 +117,8 @@ async function take(
     records.map((record) => record.hash),
     records.map((record) => record.timestamp),
     records.map((record) => record.text),
+    at,
+    run.id,
   ]);
   return rows[0] ?? { taken: 0, superseded: 0 };
 }
@@ -144,13 +151,19 @@ const TAKE = `
     from candidate c cross join later_run l
   ), merged as (
     insert into sheaf.records as r (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
-    select $1, key, record::jsonb, hash, source_timestamp, now(), now() from judged where not is_superseded
+    select $1, key, record::jsonb, hash, source_timestamp, $8::timestamptz, $8::timestamptz from judged where not is_superseded
     on conflict (dataset, key) do update
       set data = excluded.data, hash = excluded.hash, source_timestamp = excluded.source_timestamp,
-          changed_at = now(), deleted_at = null
+          changed_at = excluded.changed_at, deleted_at = null
+  ), noted as (
+    insert into sheaf.changes (at, dataset, key, kind, run_id, fields, before)
+    select $8::timestamptz, $1, d.key, case when r.key is null then 'insert' else 'update' end, $9,
+           case when r.key is not null then sheaf.differing_fields(r.data, d.record::jsonb) end, r.data
+    from judged d left join sheaf.records r on r.dataset = $1 and r.key = d.key collate "C" and r.deleted_at is null
+    where not d.is_superseded
   ), marked as (
     update sheaf.rejects j
-    set replayed_at = now(), key = d.key, outcome = case when d.is_superseded then 'superseded' else 'taken' end
+    set replayed_at = $8::timestamptz, key = d.key, outcome = case when d.is_superseded then 'superseded' else 'taken' end
     from judged d where j.id = d.id
     returning j.outcome)
   select count(*) filter (where outcome = 'taken') as taken,
@@ -158,16 +171,17 @@ const TAKE = `
   from marked`;
 
 /** Writes today's reason down where a record still cannot be taken. */
-async function keep(client: pg.PoolClient, still: readonly StillRejected[]): Promise<number> {
+async function keep(client: pg.PoolClient, still: readonly StillRejected[], at: string): Promise<number> {
   await client.query(
     `update sheaf.rejects j
-     set replayed_at = now(), outcome = 'rejected', key = s.key, reason = s.reason, detail = s.detail
+     set replayed_at = $5, outcome = 'rejected', key = s.key, reason = s.reason, detail = s.detail
      from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as s (id, key, reason, detail) where j.id = s.id`,
     [
       still.map(({ id }) => id),
       still.map(({ reject }) => reject.key?.replaceAll('\0', '\ufffd') ?? null), // text cannot hold U+0000
       still.map(({ reject }) => reject.reason),
       still.map(({ reject }) => reject.detail),
+      at,
     ],
   );
   return still.length;

@@ -36,6 +36,7 @@ export function summariseRun(
     updated: merge?.updated ?? 0,
     unchanged: merge?.unchanged ?? 0,
     deleted: merge?.deleted ?? 0,
+    rekeyed: merge?.rekeyed ?? 0,
     rejected: totals.rejects,
     durationMs: (run.finishedAt ?? new Date()).getTime() - run.createdAt.getTime(),
     error: run.error,

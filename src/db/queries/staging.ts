@@ -11,6 +11,13 @@ export function stagingTable(run: string): string {
   return `sheaf.${pg.escapeIdentifier(`staging_${run.replaceAll('-', '_')}`)}`;
 }
 
+/** A query of what a run has staged, each key once: of overlapping pages the last one staged counts. */
+export function stagedRows(run: string, hasDuplicates: boolean): string {
+  const columns = 'key, hash, source_timestamp, record';
+  const all = `select ${columns} from ${stagingTable(run)}`;
+  return hasDuplicates ? `select distinct on (key) ${columns} from ${stagingTable(run)} order by key, ctid desc` : all;
+}
+
 /** Makes a run's staging table; safe to call again. Autovacuum has no business with rows that live for minutes. */
 export async function createStaging({ pool }: Database, run: string): Promise<void> {
   await pool.query(

@@ -51,6 +51,13 @@ export const startRequest = z
       .enum(failurePolicies)
       .default('stop')
       .meta({ description: 'When a slice fails for good: publish nothing (`stop`), or what there is (`partial`).' }),
+    maxDeletes: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .default(null)
+      .meta({ description: 'The share of the dataset that may be marked as deleted at once; null for 0.2.' }),
   })
   .meta({ id: 'StartRun', examples: [{ dataset: 'oda/Afstemning', formats: ['ndjson'] }] });
 export type StartRequest = z.infer<typeof startRequest>;

@@ -89,7 +89,7 @@ function renderChanges({ run, rejects, map }: RunView): string {
   const merged =
     merge === null
       ? html`<p class="lead">Nothing has been written to the table${hasEnded(run.state) ? '' : ' yet'}.</p>`
-      : html`<dl class="figures small">!${figure('Inserted', count(merge.inserted))}!${figure('Updated', count(merge.updated))}!${figure('Unchanged', count(merge.unchanged))}!${figure('Deleted', count(merge.deleted))}</dl>`;
+      : html`<dl class="figures small">!${figure('Inserted', count(merge.inserted))}!${figure('Updated', count(merge.updated))}!${figure('Unchanged', count(merge.unchanged))}!${figure('Deleted', count(merge.deleted))}!${merge.rekeyed > 0 ? figure('Re-keyed', count(merge.rekeyed)) : ''}</dl>`;
   return `${merged}${map.rejects === 0 ? '' : renderRejects(run.id, rejects)}`;
 }
 

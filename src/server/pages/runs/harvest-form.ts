@@ -19,6 +19,7 @@ export function readHarvestForm(form: Readonly<Record<string, unknown>>, out: st
     shape: 'source',
     out,
     onFailure: failurePolicies.find((policy) => policy === form['onFailure']) ?? 'stop',
+    maxDeletes: null,
   };
 }
 

@@ -1,0 +1,190 @@
+import type pg from 'pg';
+import type { Entity } from '../../domain/record.ts';
+import type { MergeCounts } from '../../domain/report.ts';
+import { type Database, inTransaction } from '../database.ts';
+import { MISSING } from './missing.ts';
+import type { FinaliseClaim } from './runs.ts';
+import { stagedRows, stagingTable } from './staging.ts';
+
+/** What verification counted in a run's staging table. */
+export interface StagedRows {
+  readonly distinctKeys: number;
+  /** Some key is staged more than once (overlapping pages): the last one staged counts. */
+  readonly hasDuplicates: boolean;
+}
+
+interface MergeOptions {
+  readonly dataset: string;
+  readonly entity: Pick<Entity, 'keyField' | 'timestampField'>;
+  readonly rows: StagedRows;
+  /** Marks what the run did not see as deleted; only for a sweep that was proved complete. */
+  readonly marksDeleted: boolean;
+}
+
+/** One merge under way. */
+interface Merge extends MergeOptions {
+  readonly run: string;
+  /** The moment that its changes bear, as text: PostgreSQL's microseconds do not fit into a Date. */
+  readonly at: string;
+}
+
+/**
+ * Brings `records` in step with what a run has staged, and notes each change, in one transaction: a reader sees the run
+ * whole or not at all. Rows are compared by hash first, and only those that differ are parsed and written. Done once a
+ * generation: a second call returns what the first one counted. Undefined when the claim no longer holds.
+ */
+export async function mergeStaged(
+  { pool }: Database,
+  claim: FinaliseClaim,
+  options: MergeOptions,
+): Promise<MergeCounts | undefined> {
+  await pool.query(`analyze ${stagingTable(claim.run)}`);
+  await pool.query('select sheaf.make_change_months(0)');
+  return inTransaction(pool, async (client) => {
+    const run = await lockRun(client, claim);
+    if (run === undefined || run.merge !== null) return run?.merge ?? undefined;
+    const at = await beginMerge(client, options.dataset);
+    const counts = await write(client, { ...options, run: claim.run, at });
+    await client.query('update sheaf.runs set merged_generation = generation, merge = $2 where id = $1', [
+      claim.run,
+      JSON.stringify(counts),
+    ]);
+    return counts;
+  });
+}
+
+async function lockRun(
+  client: pg.PoolClient,
+  claim: FinaliseClaim,
+): Promise<{ merge: MergeCounts | null } | undefined> {
+  const { rows } = await client.query<{ merge: MergeCounts | null }>(
+    `select case when merged_generation = generation then merge end as merge
+     from sheaf.runs where id = $1 and attempt = $2 and state = 'finalising' for update`,
+    [claim.run, claim.attempt],
+  );
+  return rows[0];
+}
+
+/**
+ * Keeps other merges of the dataset out until the transaction ends. Returns the moment that its changes bear: later than
+ * that of any merge before it, whatever the clock does, so that whoever reads changes in their order misses none.
+ */
+export async function beginMerge(client: pg.PoolClient, dataset: string): Promise<string> {
+  await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sheaf merge ${dataset}`]);
+  const { rows } = await client.query<{ at: string }>(
+    `select greatest(clock_timestamp(), max(merged_at) + interval '1 microsecond')::text as at
+     from sheaf.datasets where name = $1`,
+    [dataset],
+  );
+  if (rows[0] === undefined) throw new Error(`the moment of a merge of ${dataset} was not told`);
+  return rows[0].at;
+}
+
+/** Notes that a merge has changed something. */
+export async function noteMerged(client: pg.PoolClient, dataset: string, at: string): Promise<void> {
+  await client.query('update sheaf.datasets set merged_at = $2 where name = $1', [dataset, at]);
+}
+
+async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
+  const existing = await client.query('select from sheaf.records where dataset = $1 limit 1', [merge.dataset]);
+  const isFirst = existing.rowCount === 0;
+  const written = isFirst ? await writeAll(client, merge) : await writeDiffering(client, merge);
+  const deleted = merge.marksDeleted && !isFirst ? await markMissing(client, merge) : 0;
+  const rekeyed = deleted > 0 && written.inserted > 0 ? await pairRekeyed(client, merge) : 0;
+  if (written.inserted + written.updated + deleted > 0) await noteMerged(client, merge.dataset, merge.at);
+  return {
+    inserted: written.inserted - rekeyed,
+    updated: written.updated,
+    unchanged: merge.rows.distinctKeys - written.inserted - written.updated,
+    deleted: deleted - rekeyed,
+    rekeyed,
+  };
+}
+
+type Written = Pick<MergeCounts, 'inserted' | 'updated'>;
+
+/** There is nothing to compare with. */
+async function writeAll(client: pg.PoolClient, { run, dataset, rows, at }: Merge): Promise<Written> {
+  const staged = stagedRows(run, rows.hasDuplicates);
+  const { rowCount } = await client.query(
+    `insert into sheaf.records (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
+     select $1, key, record::jsonb, hash, source_timestamp, $2::timestamptz, $2::timestamptz from (${staged}) as s`,
+    [dataset, at],
+  );
+  await client.query(
+    `insert into sheaf.changes (at, dataset, key, kind, run_id)
+     select $2, $1, key, 'insert', $3 from (${staged}) as s`,
+    [dataset, at, run],
+  );
+  return { inserted: rowCount ?? 0, updated: 0 };
+}
+
+async function writeDiffering(client: pg.PoolClient, { run, dataset, rows, at }: Merge): Promise<Written> {
+  const { rows: counted } = await client.query<Written>(
+    `with differing as materialized (
+       select s.key, s.hash, s.source_timestamp, s.record::jsonb as data, r.data as before,
+              r.key is null or r.deleted_at is not null as is_new
+       from (${stagedRows(run, rows.hasDuplicates)}) s
+       left join sheaf.records r on r.dataset = $1 and r.key = s.key
+       where r.hash is distinct from s.hash or r.deleted_at is not null
+     ), written as (
+       insert into sheaf.records as r (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
+       select $1, key, data, hash, source_timestamp, $2::timestamptz, $2::timestamptz from differing
+       on conflict (dataset, key) do update
+         set data = excluded.data, hash = excluded.hash, source_timestamp = excluded.source_timestamp,
+             changed_at = excluded.changed_at, deleted_at = null
+     ), noted as (
+       insert into sheaf.changes (at, dataset, key, kind, run_id, fields, before)
+       select $2, $1, key, case when is_new then 'insert' else 'update' end, $3,
+              case when not is_new then sheaf.differing_fields(before, data) end,
+              case when not is_new then before end
+       from differing)
+     select count(*) filter (where is_new) as inserted, count(*) filter (where not is_new) as updated from differing`,
+    [dataset, at, run],
+  );
+  return counted[0] ?? { inserted: 0, updated: 0 };
+}
+
+async function markMissing(client: pg.PoolClient, { run, dataset, at }: Merge): Promise<number> {
+  const { rowCount } = await client.query(
+    `with gone as (
+       update sheaf.records r set deleted_at = $3::timestamptz, changed_at = $3::timestamptz
+       where ${MISSING(run)}
+       returning r.key, r.data)
+     insert into sheaf.changes (at, dataset, key, kind, run_id, before)
+     select $3, $2, key, 'delete', $1, data from gone`,
+    [run, dataset, at],
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Sources delete rows and bring them back under new keys. A row that went and one that came in the same merge, with the
+ * same content but for key and timestamp, are told to be one; several of the same content are paired in key order.
+ * Returns the number of pairs.
+ */
+async function pairRekeyed(client: pg.PoolClient, { dataset, entity, at }: Merge): Promise<number> {
+  const { rows } = await client.query<{ pairs: number }>(
+    `with went as (
+       select key, before - $3::text[] as content from sheaf.changes
+       where dataset = $1 and at = $2 and kind = 'delete'
+     ), came as (
+       select c.key, r.data - $3::text[] as content
+       from sheaf.changes c join sheaf.records r on r.dataset = $1 and r.key = c.key
+       where c.dataset = $1 and c.at = $2 and c.kind = 'insert'
+     ), paired as materialized (
+       select went.key as old, came.key as new
+       from (select *, row_number() over (partition by content order by length(key), key) as nth from went) went
+       join (select *, row_number() over (partition by content order by length(key), key) as nth from came) came
+            using (content, nth)
+       where content <> '{}'
+     ), named as (
+       update sheaf.changes c set other_key = case c.kind when 'delete' then p.new else p.old end
+       from paired p
+       where c.dataset = $1 and c.at = $2
+         and (c.kind = 'delete' and c.key = p.old or c.kind = 'insert' and c.key = p.new))
+     select count(*) as pairs from paired`,
+    [dataset, at, [entity.keyField, ...(entity.timestampField === null ? [] : [entity.timestampField])]],
+  );
+  return rows[0]?.pairs ?? 0;
+}

@@ -1,0 +1,33 @@
+import type { Database } from '../database.ts';
+import type { RunRow } from '../schema.ts';
+import { stagingTable } from './staging.ts';
+
+/**
+ * Picks the records `r` of dataset $2 that run $1 should have seen and has not. Not those that another run has written
+ * since this one was planned, and not those that came in a form that could not be taken.
+ */
+export const MISSING = (run: string): string => `
+  r.dataset = $2 and r.deleted_at is null
+  and r.changed_at <= (select created_at from sheaf.runs where id = $1)
+  and not exists (select from ${stagingTable(run)} s where s.key = r.key)
+  and not exists (select from sheaf.rejects j where j.run_id = $1 and j.key collate "C" = r.key)`;
+
+export interface Missing {
+  /** Records that are not marked as deleted, before the run's merge. */
+  readonly live: number;
+  /** Of these, the ones that the run should have seen and has not. */
+  readonly missing: number;
+  /** Rows that came without a key that could be read: each might be one of the missing. */
+  readonly unnamed: number;
+}
+
+/** Counts what a sweep has not seen. */
+export async function countMissing({ pool }: Database, run: Pick<RunRow, 'id' | 'dataset'>): Promise<Missing> {
+  const { rows } = await pool.query<Missing>(
+    `select (select count(*) from sheaf.records where dataset = $2 and deleted_at is null) as live,
+            (select count(*) from sheaf.records r where ${MISSING(run.id)}) as missing,
+            (select count(*) from sheaf.rejects where run_id = $1 and key is null) as unnamed`,
+    [run.id, run.dataset],
+  );
+  return rows[0] ?? { live: 0, missing: 0, unnamed: 0 };
+}

@@ -1,0 +1,44 @@
+import type { Missing } from '../db/queries/missing.ts';
+import { countMissing } from '../db/queries/missing.ts';
+import type { RunRow } from '../db/schema.ts';
+import { DEFAULT_MAX_DELETES, isSweep } from '../domain/harvest-request.ts';
+import type { WorkContext } from './work-context.ts';
+
+/** What a run says about records that the source no longer has. */
+export interface DeletesVerdict {
+  /** Records that are to be marked as deleted. */
+  readonly missing: number;
+  /** Why none of them is, for a person; null when they are. */
+  readonly withheld: string | null;
+}
+
+/**
+ * Whether what a run did not see may be marked as deleted: only by a sweep that was proved complete, and never more than
+ * a set share at once, since a source that is half empty is more likely ill than emptied.
+ */
+export async function judgeDeletes({ database }: Pick<WorkContext, 'database'>, run: RunRow): Promise<DeletesVerdict> {
+  if (!isSweep(run.request)) return { missing: 0, withheld: null };
+  const counts = await countMissing(database, run);
+  return { missing: counts.missing, withheld: whyWithheld(counts, run.request.maxDeletes ?? DEFAULT_MAX_DELETES) };
+}
+
+/** Pure: why the missing records are left as they are; null when they may be marked, or there is none. */
+export function whyWithheld({ live, missing, unnamed }: Missing, maxShare: number): string | null {
+  if (missing === 0) return null;
+  if (unnamed > 0) {
+    return (
+      `${missing} records were not seen, but ${unnamed} rows came without a key that can be read and may be among them: ` +
+      'nothing was marked as deleted'
+    );
+  }
+  const share = missing / live;
+  if (share <= maxShare) return null;
+  return (
+    `${missing} of ${live} records (${percent(share)}) were not seen, more than the ${percent(maxShare)} that may be ` +
+    'marked as deleted at once: nothing was. If the source is right, harvest again with a higher --max-deletes'
+  );
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 1_000) / 10} %`;
+}

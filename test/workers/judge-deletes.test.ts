@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { whyWithheld } from '../../src/workers/judge-deletes.ts';
+
+describe('records that a sweep did not see', () => {
+  it('are marked as deleted up to the share, and not above it', () => {
+    expect(whyWithheld({ live: 100, missing: 20, unnamed: 0 }, 0.2)).toBeNull();
+    expect(whyWithheld({ live: 100, missing: 21, unnamed: 0 }, 0.2)).toMatch(
+      /^21 of 100 records \(21 %\) were not seen, more than the 20 % .*--max-deletes$/,
+    );
+    expect(whyWithheld({ live: 3, missing: 3, unnamed: 0 }, 1)).toBeNull();
+    expect(whyWithheld({ live: 3, missing: 1, unnamed: 0 }, 0)).toMatch('33.3 %');
+  });
+
+  it('are left alone as long as a row without a readable key may be one of them', () => {
+    expect(whyWithheld({ live: 100, missing: 1, unnamed: 1 }, 0.2)).toMatch(/without a key/);
+    expect(whyWithheld({ live: 100, missing: 0, unnamed: 1 }, 0.2)).toBeNull();
+  });
+
+  it('may be none', () => {
+    expect(whyWithheld({ live: 0, missing: 0, unnamed: 0 }, 0)).toBeNull();
+  });
+});
