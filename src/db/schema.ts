@@ -187,6 +187,24 @@ export const notifications = sheaf.table('notifications', {
   settledAt: moment('settled_at'),
 });
 
+export const runSamples = sheaf.table(
+  'run_samples',
+  {
+    runId: text('run_id').notNull(),
+    at: moment('at').notNull(),
+    seconds: integer('seconds').notNull(),
+    pages: integer('pages').notNull().default(0),
+    records: bigint('records', { mode: 'number' }).notNull().default(0),
+    rejects: integer('rejects').notNull().default(0),
+    requests: integer('requests').notNull().default(0),
+    retries: integer('retries').notNull().default(0),
+    fetchMs: bigint('fetch_ms', { mode: 'number' }).notNull().default(0),
+    fetchMaxMs: integer('fetch_max_ms').notNull().default(0),
+    stageMs: bigint('stage_ms', { mode: 'number' }).notNull().default(0),
+  },
+  (table) => [primaryKey({ columns: [table.runId, table.at] })],
+);
+
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;

@@ -12,6 +12,7 @@ import type { WorkContext } from '../workers/work-context.ts';
 import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
+import { collectSamples } from './sample-runs.ts';
 import { VERSION } from './version.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
@@ -65,6 +66,9 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     // Stopped last: a long merge that is still under way must not look like that of a dead worker.
     const beating = every(Math.min(BEAT_MS, settings.SHEAF_STORE_TIMEOUT_MS / 4), beat, onError);
     closing.add(() => beating.stop());
+
+    const samples = collectSamples(context);
+    closing.add(() => samples.stop());
 
     const work = { database, queues, telemetry, reach, workerId: id };
     const finaliser = startFinaliseWorker(work);

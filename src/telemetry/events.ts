@@ -29,14 +29,7 @@ export interface SheafEvents {
   'slice.claimed': { run: string; slice: number; attempt: number };
   'slice.split': { run: string; slice: number; into: number };
   'slice.settled': { run: string; slice: number; outcome: string; error: StoredError | null };
-  'page.staged': {
-    run: string;
-    slice: number;
-    dataset: string;
-    records: number;
-    rejects: number;
-    durationMs: number;
-  };
+  'page.staged': StagedPageFacts;
   'run.reread': { run: string; slices: number; added: number };
   'finalise.step': { run: string; step: 'verify' | 'export' | 'merge' | 'publish'; durationMs: number };
   'run.merged': { run: string; dataset: string } & MergeCounts;
@@ -49,6 +42,20 @@ export interface SheafEvents {
   'connection.trouble': { store: string; error: StoredError };
   /** `route` is the pattern, never the address that was asked for: that may hold secrets. */
   'http.answered': { method: string; route: string; status: number; durationMs: number; actor: string | null };
+}
+
+/** A page that is in. `durationMs` is how long staging took, `fetchMs` how long the answered request took. */
+export interface StagedPageFacts {
+  run: string;
+  slice: number;
+  dataset: string;
+  records: number;
+  rejects: number;
+  durationMs: number;
+  fetchMs: number;
+  /** Sent for it, the answered one included. */
+  requests: number;
+  bytes: number;
 }
 
 export type EventName = keyof SheafEvents;

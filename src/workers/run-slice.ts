@@ -143,14 +143,14 @@ async function stage(
 ): Promise<'staged' | 'fenced'> {
   const { database, telemetry, queues } = context;
   const { records, rejects } = fetched.value;
-  const { requests, bytes } = fetched;
+  const { requests, bytes, durationMs: fetchMs } = fetched;
   const startedAt = performance.now();
   const result = await stagePage(database, claim, { records, rejects, requests, bytes, ...position });
   if (result.kind === 'fenced') return 'fenced';
   const names = { run: claim.run, slice: claim.slice };
   const durationMs = performance.now() - startedAt;
-  const counts = { records: records.length, rejects: result.rejects };
-  telemetry.emit('page.staged', { ...names, dataset, ...counts, durationMs });
+  const counts = { records: records.length, rejects: result.rejects, requests, bytes };
+  telemetry.emit('page.staged', { ...names, dataset, ...counts, durationMs, fetchMs });
   const given = result.given.map((slice) => ({ run: claim.run, slice, attempt: 0, round: 0 }));
   for (const { slice } of given) telemetry.emit('slice.split', { ...names, into: slice });
   await queues.add('sheaf-slices', given);
