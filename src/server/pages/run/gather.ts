@@ -2,6 +2,7 @@ import type { Database } from '../../../db/database.ts';
 import { listExports } from '../../../db/queries/exports.ts';
 import { type GateState, readGate } from '../../../db/queries/gates.ts';
 import { countRejects, type RejectCount } from '../../../db/queries/rejects.ts';
+import { type ChartPoint, readSamples } from '../../../db/queries/run-samples.ts';
 import { getRun } from '../../../db/queries/runs.ts';
 import {
   type ErrorGroup,
@@ -13,7 +14,11 @@ import {
 } from '../../../db/queries/slice-map.ts';
 import type { RunRow } from '../../../db/schema.ts';
 import type { ExportedFile } from '../../../domain/report.ts';
+import { hasEnded } from '../../../domain/run.ts';
 import type { Pace, Progress } from '../progress.ts';
+
+/** How many points a chart has; more could not be told apart. */
+const CHART_POINTS = 120;
 
 /** What changes from second to second. */
 export interface RunFigures {
@@ -29,6 +34,8 @@ export interface RunDetails {
   readonly holders: readonly Holder[];
   readonly rejects: readonly RejectCount[];
   readonly exports: readonly ExportedFile[];
+  /** What the run has done over time; without the stretch that still goes on. */
+  readonly points: readonly ChartPoint[];
 }
 
 export interface RunView extends RunFigures, RunDetails {
@@ -44,12 +51,20 @@ export async function gatherFigures(database: Database, id: string, pace: Pace):
 }
 
 export async function gatherDetails(database: Database, { run, map }: RunFigures): Promise<RunDetails> {
-  const [gate, errors, holders, rejects, exports] = await Promise.all([
+  const [gate, errors, holders, rejects, exports, points] = await Promise.all([
     readGate(database, run.request.dataset.source),
     map.errors === 0 ? [] : groupErrors(database, run.id),
     map.states.includes('w') ? listHolders(database, run.id) : [],
     map.rejects === 0 ? [] : countRejects(database, { runs: [run.id], reason: null }),
     listExports(database, { run: run.id, generation: run.generation }),
+    readSamples(database, run.id, CHART_POINTS),
   ]);
-  return { gate, errors, holders, rejects, exports };
+  return { gate, errors, holders, rejects, exports, points: hasEnded(run.state) ? points : withoutCurrent(points) };
+}
+
+/** A stretch that goes on would look like a fall. The first is kept: it is better than nothing. */
+function withoutCurrent(points: readonly ChartPoint[]): readonly ChartPoint[] {
+  const last = points.at(-1);
+  if (last === undefined || points.length === 1) return points;
+  return last.at.getTime() + last.seconds * 1_000 > Date.now() ? points.slice(0, -1) : points;
 }

@@ -3,6 +3,7 @@ import { bytes, count, duration, plural } from '../../../domain/numbers.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import { datasetLink, figure, livePart, momentAgo, stateBadge } from '../elements.ts';
 import { renderActions } from './actions.ts';
+import { renderCharts } from './chart.ts';
 import type { RunFigures, RunView } from './gather.ts';
 import { renderErrors, renderExports, renderGate, renderHolders, renderRejects } from './parts.ts';
 import { renderProof } from './proof.ts';
@@ -22,6 +23,7 @@ export function renderRun(view: RunView, canSteer: boolean): string {
 !${part('figures')}
 <section aria-labelledby="slices"><h2 id="slices">Slices</h2>!${renderSliceMap(view.map.states)}!${part('legend')}</section>
 !${part('troubles')}
+<section aria-labelledby="time"><h2 id="time">Over time</h2>!${part('charts')}</section>
 <div class="columns">
 <section aria-labelledby="proof"><h2 id="proof">Proof of completeness</h2>!${part('proof')}</section>
 <section aria-labelledby="changes"><h2 id="changes">What changed</h2>!${part('changes')}</section>
@@ -46,6 +48,7 @@ export function renderParts(view: RunView) {
   const { run } = view;
   return {
     ...renderQuickParts(view, view.now),
+    charts: renderCharts(view.points),
     troubles: renderErrors(view.errors),
     proof: renderProof(run.proof, hasEnded(run.state)),
     changes: renderChanges(view),
