@@ -15,7 +15,9 @@ interface Failure {
 export function registerFailures(app: FastifyInstance, telemetry: Telemetry): void {
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     const failure = failureOf(error);
-    if (failure.status >= 500) telemetry.emit('connection.trouble', { store: 'server', error: toStoredError(error) });
+    const path = request.routeOptions.url ?? 'unknown';
+    if (failure.status >= 500)
+      telemetry.emit('server.failed', { method: request.method, path, error: toStoredError(error) });
     return show(request, reply, failure);
   });
   app.setNotFoundHandler(async (request, reply) => show(request, reply, NOT_FOUND));
