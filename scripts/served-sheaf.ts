@@ -47,6 +47,7 @@ export async function serveSheaf(
       shape: 'source',
       out,
       onFailure: 'stop',
+      maxDeletes: null,
       ...changes,
     }),
     stop: async () => {
