@@ -205,6 +205,20 @@ export const runSamples = sheaf.table(
   (table) => [primaryKey({ columns: [table.runId, table.at] })],
 );
 
+export const idempotency = sheaf.table(
+  'idempotency',
+  {
+    actor: text('actor').notNull(),
+    key: text('key').notNull(),
+    fingerprint: text('fingerprint').notNull(),
+    runId: text('run_id').notNull(),
+    attempt: integer('attempt').notNull().default(1),
+    busyUntil: moment('busy_until').notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.actor, table.key] })],
+);
+
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;

@@ -1,13 +1,24 @@
+import { z } from 'zod';
 import { reportRun } from '../../db/queries/run-details.ts';
 import { resolveRun } from '../../db/queries/runs.ts';
 import type { RunRow } from '../../db/schema.ts';
-import { parseDataset } from '../../domain/dataset.ts';
+import { datasetName, parseDataset } from '../../domain/dataset.ts';
 import type { HarvestRequest } from '../../domain/harvest-request.ts';
 import { checkRunReference } from '../../domain/run.ts';
 import type { RunActions, ServerContext } from '../server-context.ts';
 import { type ApiScope, operation } from './operation.ts';
 import { report, type StartRequest, startedRun, startRequest } from './run-schemas.ts';
 import { runParameter } from './runs.ts';
+import { startOnce } from './start-once.ts';
+
+const startHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .max(255)
+    .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
+    .optional()
+    .meta({ description: 'Any text that is new for each run to start, such as a UUID.' }),
+});
 
 /** Starts and steers runs. */
 export function registerRunActions(app: ApiScope, context: ServerContext): void {
@@ -17,17 +28,24 @@ export function registerRunActions(app: ApiScope, context: ServerContext): void 
       schema: operation({
         operationId: 'startRun',
         summary: 'Start a run',
-        description: 'Plans a harvest of one dataset and hands it to the fleet. It goes on without whoever started it.',
+        description: `Plans a harvest of one dataset and hands it to the fleet. It goes on without whoever started it.
+
+A request with an \`Idempotency-Key\` may be repeated for 24 hours, with the same body: it starts one run, and each repetition gets the same answer.
+While the first is being carried out, others get 409; a key that was given before with another body gets 422.`,
         tags: ['runs'],
+        headers: startHeaders,
         body: startRequest,
         response: { 201: startedRun },
-        problems: [400, 413, 415, 502, 504],
+        problems: [400, 409, 413, 415, 422, 502, 504],
       }),
     },
-    async ({ body, actor }, reply) => {
-      const run = await context.runs.start(toRequest(body, context.out), actor);
+    async ({ body, actor, headers }, reply) => {
+      const request = toRequest(body, context.out);
+      const key = headers['idempotency-key'];
+      const start = () => context.runs.start(request, actor);
+      const run = key === undefined ? await start() : await startOnce(context, { key, actor, request });
       reply.code(201).header('location', `/api/runs/${run}`);
-      return { run, dataset: body.dataset };
+      return { run, dataset: datasetName(request.dataset) };
     },
   );
 
