@@ -39,6 +39,12 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   fastify: ['server/'],
   ghtml: ['server/'],
   'prom-client': ['telemetry/metrics.ts', 'server/metrics.ts'],
+  '@bull-board/api': ['queues/queues.ts', 'server/board.ts', 'server/server-context.ts'],
+  '@bull-board/fastify': ['server/board.ts'],
+  '@fastify/formbody': ['server/security/sign-in.ts', 'server/pages/pages.ts'],
+  '@fastify/helmet': ['server/security/headers.ts'],
+  '@fastify/rate-limit': ['server/security/limit-attempts.ts'],
+  '@fastify/secure-session': ['server/security/security.ts'],
 };
 
 interface SourceFile {

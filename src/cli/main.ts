@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { SheafError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import { VERSION } from '../runtime/version.ts';
+import { addAccess } from './commands/access.ts';
 import { addControl } from './commands/control.ts';
 import { addDb } from './commands/db.ts';
 import { addDemo } from './commands/demo.ts';
@@ -49,6 +50,7 @@ export function createProgram(): Command {
     addSources,
     addWorker,
     addServe,
+    addAccess,
     addDb,
     addDoctor,
   ]) {

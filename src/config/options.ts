@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { type AccessEntry, parseAccess } from '../domain/access.ts';
+import { isAddressOrNetwork } from '../domain/address.ts';
 
 /**
  * Every setting of Sheaf, once: types, validation, `.env.example` and docs/settings.md come from this table.
@@ -31,6 +33,30 @@ const redisUrl = z.url({ protocol: /^rediss?$/, error: 'a URL like redis://host:
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'an http or https URL' })
   .transform((url) => (url.endsWith('/') ? url : `${url}/`));
+
+const ACCESS = 'entries like name:role:hash, separated by commas, with the role viewer or operator';
+const accessList = z
+  .string()
+  .prefault('')
+  .transform((text, context): readonly AccessEntry[] => {
+    const parsed = parseAccess(text);
+    if ('entries' in parsed) return parsed.entries;
+    const message = text === '\0' ? ACCESS : `${ACCESS}; ${parsed.problem}`;
+    context.addIssue(message);
+    return z.NEVER;
+  });
+
+const PROXIES = 'addresses like 10.0.0.7 or networks like 10.0.0.0/8, separated by commas';
+const proxyList = z
+  .string()
+  .prefault('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== ''),
+  )
+  .refine((proxies) => proxies.every(isAddressOrNetwork), PROXIES);
 
 export const options = {
   DATABASE_URL: option({
@@ -139,6 +165,19 @@ export const options = {
       'The port on which a `sheaf worker` answers /healthz, /readyz and /metrics, on SHEAF_HOST; 0 for a free one.',
     fallback: 'unset: none',
     schema: wholeNumber(0, 65_535).optional(),
+  }),
+  SHEAF_ACCESS: option({
+    summary:
+      'Who may use the server: entries like name:role:hash, separated by commas, as `sheaf access user` and `sheaf access token` print them.',
+    fallback: 'unset: everybody on this machine may do everything, and others cannot reach the server',
+    schema: accessList,
+    isSecret: true,
+  }),
+  SHEAF_TRUST_PROXY: option({
+    summary:
+      'Addresses or networks, separated by commas, of the proxies in front of the server, whose X-Forwarded-For, -Proto and -Host are believed.',
+    fallback: 'none',
+    schema: proxyList,
   }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',

@@ -36,9 +36,14 @@ function readOption(name: OptionName, value: string | undefined): unknown {
   const option = options[name];
   const parsed = option.schema.safeParse(value === undefined || value.trim() === '' ? undefined : value.trim());
   if (parsed.success) return parsed.data;
-  const came = 'isSecret' in option ? redact(String(value)) : String(value);
-  throw new UsageError(`${name} must be ${parsed.error.issues[0]?.message ?? 'valid'}; it is "${came}".`, {
+  const came = 'isSecret' in option ? shownSecret(String(value)) : `; it is "${value}"`;
+  throw new UsageError(`${name} must be ${parsed.error.issues[0]?.message ?? 'valid'}${came}.`, {
     code: 'bad-setting',
     facts: { name },
   });
+}
+
+/** Of a URL everybody knows where the secret is. Anything else that should be kept secret may be one as a whole. */
+function shownSecret(value: string): string {
+  return URL.canParse(value) && value.includes('://') ? `; it is "${redact(value)}"` : '';
 }

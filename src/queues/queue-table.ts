@@ -16,6 +16,7 @@ export const queueTable = {
 } as const;
 
 export type QueueName = keyof typeof queueTable;
+export const queueNames = Object.keys(queueTable) as readonly QueueName[];
 export type Payload<Name extends QueueName> = z.output<(typeof queueTable)[Name]>;
 
 /** The id of a payload's job; BullMQ allows no colon in it. */

@@ -1,7 +1,8 @@
+import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
 import { createPostgresEngine } from './postgres-engine.ts';
-import { jobIdOf, KEPT_JOBS, type Payload, type QueueName, queueTable } from './queue-table.ts';
+import { jobIdOf, KEPT_JOBS, type Payload, type QueueName, queueNames } from './queue-table.ts';
 import { type QueueWorker, startQueueWorker } from './queue-worker.ts';
 import { createRedisEngine } from './redis-engine.ts';
 import { CLOSE_MS, within } from './within.ts';
@@ -31,6 +32,8 @@ export interface Queues {
   counts(name: QueueName): Promise<Record<string, number>>;
   /** How long every queue is, and for how long the first of its jobs has waited. */
   depths(): Promise<QueueDepth[]>;
+  /** Every queue as Bull Board takes it, on connections of their own. */
+  boards(): Promise<readonly BaseAdapter[]>;
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -61,6 +64,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
   const engine = redisUrl === undefined ? createPostgresEngine(databaseUrl) : createRedisEngine(redisUrl);
   const prefix = `{sheaf-${installation}}`; // the braces keep a Redis Cluster from spreading one queue's keys
   const opened = new Map<QueueName, EngineQueue>();
+  const boards: EngineQueue[] = [];
   let isClosing = false; // a connection that ends while it is being closed is no trouble
   const tell = (error: Error) => {
     if (!isClosing) onError(error);
@@ -109,10 +113,23 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
       }),
     counts: (name) => use(name, (used) => used.getJobCounts()),
     depths: () => Promise.all(queueNames.map((name) => use(name, (used) => depthOf(name, used)))),
+    boards: async () => {
+      const { BullMQAdapter } = await import('@bull-board/api/bullMQAdapter');
+      return Promise.all(
+        queueNames.map(async (name) => {
+          const shown = engine.createQueue(name, { prefix, defaultJobOptions });
+          shown.on('error', tell);
+          boards.push(shown);
+          await shown.waitUntilReady(); // one whose first connection is refused would stay broken for good
+          return new BullMQAdapter(shown as never);
+        }),
+      );
+    },
     check: () => engine.check(),
     close: async () => {
       isClosing = true;
-      await Promise.all([...opened.values()].map((each) => within(CLOSE_MS, each.close(), () => undefined)));
+      const all = [...opened.values(), ...boards.splice(0)];
+      await Promise.all(all.map((each) => within(CLOSE_MS, each.close(), () => undefined)));
       opened.clear();
     },
   };
@@ -131,8 +148,6 @@ const defaultJobOptions = {
  * while its worker lives claims nothing.
  */
 const workerOptions = { maxStalledCount: 1_000_000, stalledInterval: 5_000, lockDuration: 10_000 };
-
-const queueNames = Object.keys(queueTable) as readonly QueueName[];
 
 async function depthOf(queue: QueueName, used: EngineQueue): Promise<QueueDepth> {
   const [jobs, waiting] = await Promise.all([used.getJobCounts(), used.getJobs(['waiting'], 0, 0, true)]);

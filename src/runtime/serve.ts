@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
-import { OperatorError } from '../domain/errors.ts';
+import type { Settings } from '../config/options.ts';
+import { isLoopback } from '../domain/address.ts';
+import { OperatorError, UsageError } from '../domain/errors.ts';
 import { createApp, createWorkerApp } from '../server/app.ts';
+import type { ServerAccess } from '../server/server-context.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRunActions } from './actions.ts';
 import type { SheafContext } from './context.ts';
@@ -31,6 +34,7 @@ export async function startWorkerServer(context: SheafContext, place: Place): Pr
 
 async function listen(context: SheafContext, { host, port }: Place, create: typeof createApp): Promise<Server> {
   const { database, telemetry, queues, settings } = context;
+  const access = accessOf(settings, host);
   const metrics = createMetrics(telemetry, { version: VERSION, engine: queues.engine });
   const app = await create({
     database,
@@ -38,6 +42,8 @@ async function listen(context: SheafContext, { host, port }: Place, create: type
     metrics,
     runs: createRunActions(context),
     queueDepths: () => queues.depths(),
+    access,
+    boards: () => queues.boards(),
     out: resolve(settings.SHEAF_OUT),
     version: VERSION,
   });
@@ -55,4 +61,14 @@ async function listen(context: SheafContext, { host, port }: Place, create: type
       { code: 'cannot-listen', facts: { host, port }, cause },
     );
   }
+}
+
+/** Who may use a server that listens there. Throws a UsageError where others could reach it and nobody has to sign in. */
+function accessOf({ SHEAF_ACCESS: entries, SHEAF_TRUST_PROXY: trustedProxies }: Settings, host: string): ServerAccess {
+  if (entries.length > 0 || (isLoopback(host) && trustedProxies.length === 0)) return { entries, trustedProxies };
+  const where = trustedProxies.length > 0 ? 'Behind a proxy (SHEAF_TRUST_PROXY)' : `On ${host}`;
+  throw new UsageError(
+    `${where}, others than this machine could reach the server, and nobody would have to sign in. Set SHEAF_ACCESS to at least one user or token: \`sheaf access user <name> --role operator\` prints the entry of a user.`,
+    { code: 'access-needed', facts: { host } },
+  );
 }

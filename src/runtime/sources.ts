@@ -1,6 +1,7 @@
 import type { Settings } from '../config/options.ts';
 import type { Database } from '../db/database.ts';
 import { countLiveWorkers } from '../db/queries/workers.ts';
+import { isLoopback } from '../domain/address.ts';
 import { toStoredError } from '../domain/errors.ts';
 import { requestRetryPolicy } from '../domain/retry-policy.ts';
 import { createPaceGate } from '../gate/pace-gate.ts';
@@ -104,7 +105,7 @@ export function createSources({ settings, telemetry, database, rate, connections
 export function limitFor(baseUrl: string, asked: number | undefined, polite: number): number | null {
   if (asked !== undefined) return asked === 0 ? null : asked;
   const { hostname } = new URL(baseUrl);
-  const isLocal = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  const isLocal = isLoopback(hostname);
   return isLocal ? null : polite;
 }
 

@@ -1,5 +1,7 @@
+import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { Database } from '../db/database.ts';
 import type { RunRow } from '../db/schema.ts';
+import type { AccessEntry } from '../domain/access.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
 import type { Telemetry } from '../telemetry/events.ts';
@@ -15,6 +17,9 @@ export interface ServerContext {
   readonly metrics: Metrics;
   /** How long the queues are; rejects when their store does not answer. */
   queueDepths(): Promise<readonly QueueDepth[]>;
+  readonly access: ServerAccess;
+  /** The queues, as Bull Board shows them; opened by this. */
+  boards(): Promise<readonly BaseAdapter[]>;
   /** Sheaf's version. */
   readonly version: string;
 }
@@ -24,6 +29,13 @@ export interface QueueDepth {
   /** Jobs by BullMQ's states. */
   readonly jobs: Readonly<Record<string, number>>;
   readonly oldestWaitingMs: number;
+}
+
+export interface ServerAccess {
+  /** Who may use the server. Empty: everybody who reaches it, which is this machine only. */
+  readonly entries: readonly AccessEntry[];
+  /** Addresses of the proxies whose word about the visitor is taken. */
+  readonly trustedProxies: readonly string[];
 }
 
 /**
