@@ -36,6 +36,7 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   'drizzle-orm': ['db/'],
   undici: ['sources/http-client.ts'],
   commander: ['cli/'],
+  croner: ['domain/cron.ts'],
   fastify: ['server/'],
   ghtml: ['server/'],
   'prom-client': ['telemetry/metrics.ts', 'server/metrics.ts'],

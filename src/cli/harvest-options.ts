@@ -74,6 +74,20 @@ export function toRequest(
   };
 }
 
+/** The requests for these datasets, each once. Throws a UsageError for options that leave nothing to keep. */
+export function toRequests(datasets: readonly string[], flags: HarvestFlags, settings: Settings): HarvestRequest[] {
+  if (flags.select !== undefined && flags.format.length === 0) {
+    throw new UsageError('--select writes files only, and --format none asks for none: nothing would be kept.', {
+      code: 'nothing-to-keep',
+    });
+  }
+  return unique(datasets).map((dataset) => toRequest(dataset, flags, settings));
+}
+
+function unique(datasets: readonly string[]): string[] {
+  return [...new Map(datasets.map((name) => [JSON.stringify(parseDataset(name)), name])).values()];
+}
+
 export function addHarvestOptions(command: Command): Command {
   return addSelectionOptions(command)
     .option('--format <formats>', `files to write: ${exportFormats.join(', ')}, or none`, formatList, [

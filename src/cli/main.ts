@@ -13,6 +13,7 @@ import { addPlan } from './commands/plan.ts';
 import { addRejects } from './commands/rejects.ts';
 import { addResume } from './commands/resume.ts';
 import { addRuns } from './commands/runs.ts';
+import { addSchedule } from './commands/schedule.ts';
 import { addServe } from './commands/serve.ts';
 import { addSources } from './commands/sources.ts';
 import { addStatus } from './commands/status.ts';
@@ -48,6 +49,7 @@ export function createProgram(): Command {
     addRejects,
     addExport,
     addSources,
+    addSchedule,
     addWorker,
     addServe,
     addAccess,

@@ -7,6 +7,7 @@ import type { Channel, NotificationState } from '../domain/notification.ts';
 import type { Entity, Field, ReplayOutcome } from '../domain/record.ts';
 import type { MergeCounts, Proof } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
+import type { CatchUpPolicy, FiringKind, FiringState, OverlapPolicy } from '../domain/schedule.ts';
 import type { SliceState } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
 import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, real, sql, text, timestamp } from './drizzle.ts';
@@ -219,9 +220,52 @@ export const idempotency = sheaf.table(
   (table) => [primaryKey({ columns: [table.actor, table.key] })],
 );
 
+export const schedules = sheaf.table('schedules', {
+  id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
+  name: text('name').notNull(),
+  cron: text('cron').notNull(),
+  timeZone: text('time_zone').notNull(),
+  requests: jsonb('requests').$type<readonly HarvestRequest[]>().notNull(),
+  overlap: text('overlap').$type<OverlapPolicy>().notNull(),
+  catchUp: text('catch_up').$type<CatchUpPolicy>().notNull(),
+  catchUpWindowMs: bigint('catch_up_window_ms', { mode: 'number' }).notNull(),
+  jitterMs: integer('jitter_ms').notNull(),
+  nextAt: moment('next_at'),
+  pausedAt: moment('paused_at'),
+  createdAt: moment('created_at').notNull().defaultNow(),
+});
+
+export const scheduleFirings = sheaf.table('schedule_firings', {
+  id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+  scheduleId: integer('schedule_id').notNull(),
+  kind: text('kind').$type<FiringKind>().notNull(),
+  dueAt: moment('due_at').notNull(),
+  state: text('state').$type<FiringState>().notNull().default('waiting'),
+  startAt: moment('start_at').notNull(),
+  attempt: integer('attempt').notNull().default(0),
+  failures: integer('failures').notNull().default(0),
+  workerId: integer('worker_id'),
+  reason: text('reason'),
+  error: jsonb('error').$type<StoredError>(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  settledAt: moment('settled_at'),
+});
+
+export const scheduleRuns = sheaf.table(
+  'schedule_runs',
+  {
+    firingId: bigint('firing_id', { mode: 'number' }).notNull(),
+    position: integer('position').notNull(),
+    runId: text('run_id').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.firingId, table.position] })],
+);
+
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;
 export type RejectRow = typeof rejects.$inferSelect;
 export type WorkerRow = typeof workers.$inferSelect;
 export type AuditRow = typeof audit.$inferSelect;
+export type ScheduleRow = typeof schedules.$inferSelect;
+export type FiringRow = typeof scheduleFirings.$inferSelect;

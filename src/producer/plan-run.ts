@@ -64,16 +64,17 @@ export async function planHarvest({ reach }: PlanContext, request: HarvestReques
   return { query, survey, slices, pages: survey.expected === null ? null : pages, requests };
 }
 
+/** A name for a run that begins now. */
+export function nameRun(): string {
+  return newRunId(new Date(), randomBytes(4));
+}
+
 /**
  * Plans a harvest, writes it into the ledger, seals it and hands its slices to the queue. Returns the run's id. From
  * the seal on the run goes on without this process: what could not be enqueued any more, the reconciler enqueues.
  * Of any number that plan under the same id, one writes the run; the others fail.
  */
-export async function planRun(
-  context: ProducerContext,
-  request: HarvestRequest,
-  id: string = newRunId(new Date(), randomBytes(4)),
-): Promise<string> {
+export async function planRun(context: ProducerContext, request: HarvestRequest, id = nameRun()): Promise<string> {
   const plan = await planHarvest(context, request);
   const dataset = await ensurePlannedDataset(context, request, plan);
   const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);

@@ -15,12 +15,15 @@ export interface QueueEngine {
   check(): Promise<void>;
 }
 
-export type EngineOptions = Pick<QueueOptions, 'defaultJobOptions' | 'prefix'>;
+export type EngineOptions = Pick<QueueOptions, 'defaultJobOptions' | 'prefix' | 'settings'>;
 export type EngineWorkerOptions = Omit<WorkerOptions, 'connection'>;
 
 /** The part of BullMQ's Queue that Sheaf uses. */
 export interface EngineQueue {
   addBulk(jobs: readonly EngineJob[]): Promise<readonly { readonly id?: string | undefined }[]>;
+  upsertJobScheduler(id: string, repeat: EngineRepeat, job: Pick<EngineJob, 'name' | 'data'>): Promise<unknown>;
+  getJobSchedulers(start: number, end: number, isAscending: boolean): Promise<readonly EngineScheduler[]>;
+  removeJobScheduler(id: string): Promise<boolean>;
   getJobCounts(...states: string[]): Promise<Record<string, number>>;
   getJobs(states: string[], start: number, end: number, isAscending: boolean): Promise<readonly WaitingJob[]>;
   waitUntilReady(): Promise<unknown>;
@@ -38,6 +41,18 @@ export interface EngineJob {
   readonly name: string;
   readonly data: unknown;
   readonly opts: { readonly jobId: string; readonly delay?: number };
+}
+
+export interface EngineRepeat {
+  readonly pattern: string;
+  readonly tz: string;
+}
+
+/** A job scheduler as BullMQ has it; null, or with a `next` that has passed, where parts of it were lost. */
+export interface EngineScheduler extends Partial<EngineRepeat> {
+  readonly key: string;
+  /** Milliseconds since 1970. */
+  readonly next?: number | undefined;
 }
 
 /** The part of BullMQ's Worker that Sheaf uses. */

@@ -13,6 +13,7 @@ const round = z.int();
 export const queueTable = {
   'sheaf-slices': z.object({ run: z.string(), slice: z.int(), attempt: z.int(), round }),
   'sheaf-finalise': z.object({ run: z.string(), generation: z.int(), attempt: z.int(), round }),
+  'sheaf-schedules': z.object({ schedule: z.int(), round }),
 } as const;
 
 export type QueueName = keyof typeof queueTable;

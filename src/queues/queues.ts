@@ -1,6 +1,7 @@
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
+import { keepSchedulers, repeatStrategy, type Scheduler } from './job-schedulers.ts';
 import { createPostgresEngine } from './postgres-engine.ts';
 import { jobIdOf, KEPT_JOBS, type Payload, type QueueName, queueNames } from './queue-table.ts';
 import { type QueueWorker, startQueueWorker } from './queue-worker.ts';
@@ -28,6 +29,11 @@ export interface Queues {
     process: (payload: Payload<Name>) => Promise<string>,
     options: WorkOptions,
   ): QueueWorker;
+  /**
+   * Makes these the job schedulers of the queue: adds those that it does not have, or has lost a part of, and removes all
+   * others. Returns how many were added.
+   */
+  keepSchedulers<Name extends QueueName>(name: Name, wanted: readonly Scheduler<Payload<Name>>[]): Promise<number>;
   /** Jobs by state, for `doctor` and for people. */
   counts(name: QueueName): Promise<Record<string, number>>;
   /** How long every queue is, and for how long the first of its jobs has waited. */
@@ -73,7 +79,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
   const queue = (name: QueueName): EngineQueue => {
     const known = opened.get(name);
     if (known !== undefined) return known;
-    const created = engine.createQueue(name, { prefix, defaultJobOptions });
+    const created = engine.createQueue(name, { prefix, defaultJobOptions, settings });
     created.on('error', tell);
     opened.set(name, created);
     return created;
@@ -111,6 +117,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
         create: (handle) => engine.createWorker(name, handle, { prefix, concurrency, ...workerOptions }),
         onError: tell,
       }),
+    keepSchedulers: (name, wanted) => use(name, (used) => keepSchedulers(used, wanted)),
     counts: (name) => use(name, (used) => used.getJobCounts()),
     depths: () => Promise.all(queueNames.map((name) => use(name, (used) => depthOf(name, used)))),
     boards: async () => {
@@ -135,6 +142,9 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
   };
 }
 
+/** BullMQ's own reading of cron expressions differs from ours when the clock changes; there is one truth. */
+const settings = { repeatStrategy };
+
 /** The ledger decides about attempts, so every job is run once; a retry is a new job. */
 const defaultJobOptions = {
   attempts: 1,
@@ -147,7 +157,7 @@ const defaultJobOptions = {
  * counts what a slice has cost, and not the queue. Short locks are safe for the same reason: a job that is given away
  * while its worker lives claims nothing.
  */
-const workerOptions = { maxStalledCount: 1_000_000, stalledInterval: 5_000, lockDuration: 10_000 };
+const workerOptions = { maxStalledCount: 1_000_000, stalledInterval: 5_000, lockDuration: 10_000, settings };
 
 async function depthOf(queue: QueueName, used: EngineQueue): Promise<QueueDepth> {
   const [jobs, waiting] = await Promise.all([used.getJobCounts(), used.getJobs(['waiting'], 0, 0, true)]);

@@ -33,7 +33,7 @@ export async function checkRequests(
   }
 }
 
-/** Plans a run and hands it to the fleet. Returns its id. */
+/** Plans a run and hands it to the fleet. Returns its id, which may be given. */
 export async function launchRun(context: SheafContext, request: HarvestRequest, id?: string): Promise<string> {
   const run = await planRun(context, request, id);
   await finaliseIfSettled(context, run); // a dataset without a record has no slice that could settle last

@@ -7,6 +7,7 @@ import type { ServerAccess } from '../server/server-context.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRunActions } from './actions.ts';
 import type { SheafContext } from './context.ts';
+import { createScheduleActions } from './schedules.ts';
 import { VERSION } from './version.ts';
 
 export interface Server {
@@ -41,6 +42,7 @@ async function listen(context: SheafContext, { host, port }: Place, create: type
     telemetry,
     metrics,
     runs: createRunActions(context),
+    schedules: createScheduleActions(context),
     queueDepths: () => queues.depths(),
     access,
     boards: () => queues.boards(),

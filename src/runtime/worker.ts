@@ -5,6 +5,7 @@ import { noteWell, registerWorker, retireWorker } from '../db/queries/workers.ts
 import { openWorkerSession } from '../db/worker-session.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type OperatorError, toStoredError } from '../domain/errors.ts';
+import { type ScheduleWorker, startScheduleWorker } from '../producer/schedule-worker.ts';
 import { type FinaliseWorker, startFinaliseWorker } from '../workers/finalise-worker.ts';
 import { reconcile } from '../workers/reconcile.ts';
 import { type SliceWorker, startSliceWorker } from '../workers/slice-worker.ts';
@@ -13,6 +14,7 @@ import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
 import { collectSamples } from './sample-runs.ts';
+import { scheduleWork } from './schedules.ts';
 import { VERSION } from './version.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
@@ -29,8 +31,8 @@ export interface Worker {
 }
 
 /**
- * Joins the fleet: registers in the ledger, shows signs of life, takes slices and finalisations from the queues, and
- * shares the duty of reconciling.
+ * Joins the fleet: registers in the ledger, shows signs of life, takes slices and finalisations from the queues, carries
+ * schedules out, and shares the duty of reconciling.
  */
 export async function startWorker(context: SheafContext, concurrency: number): Promise<Worker> {
   const { database, queues, telemetry, sources, reach, settings } = context;
@@ -76,14 +78,18 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     const slices = startSliceWorker(work, concurrency);
     closing.add(() => slices.stop());
     stopRun = slices.stopRun;
-    await Promise.all([slices.queue.ready(), finaliser.queue.ready()]);
-    const working: Working = { context, work, slices, finaliser, onError };
+    const schedules = startScheduleWorker({ ...scheduleWork(context), workerId: id, onError });
+    closing.add(() => schedules.stop());
+    await Promise.all([slices.queue.ready(), finaliser.queue.ready(), schedules.queue.ready()]);
+    const working: Working = { context, work, slices, finaliser, schedules, onError };
     const watchdog = watch(working);
     closing.add(() => watchdog.stop());
     beaten = watchdog.beaten;
     watchdog.lost.then((error) => telemetry.emit('worker.lost', { worker: id, error: toStoredError(error) }));
     const repairing = every(REPAIR_MS, () => repair(working), onError);
     closing.add(() => repairing.stop());
+    const scheduling = every(REPAIR_MS, () => schedules.repair(), onError);
+    closing.add(() => scheduling.stop());
 
     telemetry.emit('worker.started', { worker: id, concurrency });
     closing.add(() => telemetry.emit('worker.stopped', { worker: id }));
@@ -105,16 +111,18 @@ interface Working {
   readonly work: WorkContext;
   readonly slices: SliceWorker;
   readonly finaliser: FinaliseWorker;
+  readonly schedules: ScheduleWorker;
   onError(error: unknown): void;
 }
 
-function watch({ context, work, slices, finaliser, onError }: Working): Watchdog {
+function watch({ context, work, slices, finaliser, schedules, onError }: Working): Watchdog {
   const { database, queues, telemetry, settings } = context;
   return startWatchdog({
     queues,
     workers: new Map([
       ['sheaf-slices', slices.queue],
       ['sheaf-finalise', finaliser.queue],
+      ['sheaf-schedules', schedules.queue],
     ]),
     patienceMs: settings.SHEAF_STORE_TIMEOUT_MS,
     onWell: () => noteWell(database, work.workerId),

@@ -1,9 +1,10 @@
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { Database } from '../db/database.ts';
-import type { RunRow } from '../db/schema.ts';
+import type { RunRow, ScheduleRow } from '../db/schema.ts';
 import type { AccessEntry } from '../domain/access.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
+import type { NewSchedule } from '../domain/schedule.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -12,6 +13,7 @@ export interface ServerContext {
   readonly database: Database;
   readonly telemetry: Telemetry;
   readonly runs: RunActions;
+  readonly schedules: ScheduleActions;
   /** The absolute folder that exports are written below, where a request does not say. */
   readonly out: string;
   readonly metrics: Metrics;
@@ -52,4 +54,25 @@ export interface RunActions {
   pause(run: RunRow, actor: Actor): Promise<void>;
   resume(run: RunRow, actor: Actor): Promise<void>;
   retry(run: RunRow, actor: Actor): Promise<void>;
+}
+
+/** What changes schedules. As with runs: each notes who did it, and throws a UsageError for what makes no sense. */
+export interface ScheduleActions {
+  /** Checks a schedule, and its requests with their sources, and writes it down. */
+  add(schedule: NewSchedule, actor: Actor): Promise<ScheduleRow>;
+  /** Removes a schedule with its firings; runs that it has started go on and stay. */
+  remove(schedule: ScheduleRow, actor: Actor): Promise<void>;
+  pause(schedule: ScheduleRow, actor: Actor): Promise<void>;
+  resume(schedule: ScheduleRow, actor: Actor): Promise<void>;
+  /** Fires a schedule now, paused or not; a worker starts it at once. Returns the firing's id. */
+  run(schedule: ScheduleRow, actor: Actor): Promise<number>;
+  /** Fires, one after another, what would have been due from `from` up to, but not at, `to`. Returns those times. */
+  backfill(schedule: ScheduleRow, span: BackfillSpan, actor: Actor): Promise<readonly Date[]>;
+}
+
+export interface BackfillSpan {
+  readonly from: Date;
+  readonly to: Date;
+  /** Only says what would be fired. */
+  readonly isDryRun?: boolean;
 }

@@ -4,6 +4,7 @@ import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
 import type { MergeCounts } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
+import type { FiringKind } from '../domain/schedule.ts';
 import { type Attributes, NO_TRACER, type Span, type Tracer } from './tracer.ts';
 
 /** What work is done for: each event that it emits carries these names, too. */
@@ -34,6 +35,11 @@ export interface SheafEvents {
   'finalise.step': { run: string; step: 'verify' | 'export' | 'merge' | 'publish'; durationMs: number };
   'run.merged': { run: string; dataset: string } & MergeCounts;
   'reconcile.repaired': { run: string; what: string; count: number };
+  'schedule.fired': ScheduleEvent & { runs: readonly string[]; lateMs: number };
+  'schedule.skipped': ScheduleEvent & { reason: string };
+  'schedule.postponed': ScheduleEvent & { delayMs: number; error: StoredError };
+  'schedule.failed': ScheduleEvent & { error: StoredError };
+  'schedule.restored': { count: number };
   'worker.started': { worker: number; concurrency: number };
   'worker.stopped': { worker: number };
   'worker.deaf': { worker: number; queue: string };
@@ -56,6 +62,13 @@ export interface StagedPageFacts {
   /** Sent for it, the answered one included. */
   requests: number;
   bytes: number;
+}
+
+/** A firing of a schedule; `dueAt` is its identity, as ISO 8601. */
+interface ScheduleEvent {
+  schedule: string;
+  kind: FiringKind;
+  dueAt: string;
 }
 
 export type EventName = keyof SheafEvents;

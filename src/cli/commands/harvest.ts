@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import { parseDataset } from '../../domain/dataset.ts';
 import { UsageError } from '../../domain/errors.ts';
-import { addHarvestOptions, addRateOption, type HarvestFlags, toRequest, wholeNumber } from '../harvest-options.ts';
+import { addHarvestOptions, addRateOption, type HarvestFlags, toRequests, wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
 import { settingsHere, withContext } from '../session.ts';
 import { workRuns } from '../work-runs.ts';
@@ -47,16 +46,11 @@ Exit codes: 0 complete, 1 failed, 2 bad usage or configuration, 3 partial, 4 can
 /** Plans every dataset, then works them side by side. Returns the exit code. */
 async function harvest(datasets: readonly string[], flags: Flags): Promise<number> {
   const settings = settingsHere();
-  const requests = unique(datasets).map((dataset) => toRequest(dataset, flags, settings));
+  const requests = toRequests(datasets, flags, settings);
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   if (flags.detach && flags.rate !== undefined) {
     throw new UsageError('--rate holds for the process that works; with --detach, give it to `sheaf worker`.', {
       code: 'rate-without-work',
-    });
-  }
-  if (flags.select !== undefined && flags.format.length === 0) {
-    throw new UsageError('--select writes files only, and --format none asks for none: nothing would be kept.', {
-      code: 'nothing-to-keep',
     });
   }
   const options = { settings, rate: flags.rate, concurrency: flags.detach ? 1 : concurrency };
@@ -79,8 +73,4 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     say('Enqueued. `sheaf worker` works it; `sheaf status` shows how far it is.');
     return 0;
   });
-}
-
-function unique(datasets: readonly string[]): string[] {
-  return [...new Map(datasets.map((name) => [JSON.stringify(parseDataset(name)), name])).values()];
 }

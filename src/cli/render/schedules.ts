@@ -1,0 +1,50 @@
+import { formatInZone } from '../../domain/cron.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import type { ScheduleReport } from '../../runtime/schedules.ts';
+import { table } from './table.ts';
+
+type Firing = ScheduleReport['firings'][number];
+
+/** A table of schedules. */
+export function renderSchedules(reports: readonly ScheduleReport[]): string {
+  const rows = reports.map((report) => [
+    report.name,
+    report.cron,
+    report.state === 'active' ? time(report, report.nextTimes[0]) : report.state,
+    report.overlap,
+    report.datasets.join(' '),
+    report.firings.map((firing) => `${time(report, firing.dueAt)}: ${outcome(firing)}`)[0] ?? '-',
+  ]);
+  return table(['SCHEDULE', 'CRON', 'NEXT', 'OVERLAP', 'DATASETS', 'LAST'], rows);
+}
+
+/** One schedule, with its firings. */
+export function renderSchedule(report: ScheduleReport): string {
+  const { name, cron, timeZone, state, overlap, catchUp, catchUpWindowMs, jitterMs } = report;
+  const lines = [
+    `${name}: ${state}`,
+    `  due       ${cron} in ${timeZone}${jitterMs > 0 ? `, up to ${formatDuration(jitterMs)} later` : ''}`,
+    `  datasets  ${report.datasets.join(' ')}`,
+    `  overlap   ${overlap}`,
+    `  catch-up  ${catchUp}${catchUp === 'none' ? '' : `, within ${formatDuration(catchUpWindowMs)}`}`,
+  ];
+  if (report.nextTimes.length > 0) lines.push('', 'Next:', renderTimes(report));
+  if (report.firings.length === 0) return lines.join('\n');
+  const rows = report.firings.map((firing) => [time(report, firing.dueAt), firing.kind, outcome(firing)]);
+  return [...lines, '', table(['DUE', 'KIND', 'OUTCOME'], rows)].join('\n');
+}
+
+/** The next times, a line each. */
+export function renderTimes(report: ScheduleReport): string {
+  return report.nextTimes.map((each) => `  ${time(report, each)}`).join('\n');
+}
+
+function time({ timeZone }: ScheduleReport, moment: Date | undefined): string {
+  return moment === undefined ? '-' : formatInZone(new Date(moment), timeZone);
+}
+
+function outcome({ state, reason, runs }: Firing): string {
+  const each = runs.map(({ run, dataset, state: runState }) => `${dataset} ${runState} (${run})`).join(', ');
+  if (state === 'started') return each;
+  return [reason === null ? state : `${state}: ${reason}`, each].filter((text) => text !== '').join('; ');
+}

@@ -1,0 +1,68 @@
+import type { Database } from '../db/database.ts';
+import { type FiringReport, recentFirings } from '../db/queries/schedule-firings.ts';
+import { databaseNow } from '../db/queries/schedules.ts';
+import type { ScheduleRow } from '../db/schema.ts';
+import { nextTimes } from '../domain/cron.ts';
+import type { ScheduleRules } from '../domain/schedule.ts';
+import { datasetsOf } from './schedule-runs.ts';
+
+/** A schedule as lists, pages and the API show it. */
+export interface ScheduleReport extends ScheduleRules {
+  readonly name: string;
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly datasets: readonly string[];
+  readonly state: 'active' | 'paused' | 'over';
+  readonly createdAt: Date;
+  /** The first is the table's own; none while it is paused. */
+  readonly nextTimes: readonly Date[];
+  /** The newest first. */
+  readonly firings: readonly Omit<FiringReport, 'schedule'>[];
+}
+
+/** How schedules stand, with so many next times and newest firings of each. */
+export async function reportSchedules(
+  database: Database,
+  schedules: readonly ScheduleRow[],
+  { times, firings }: { readonly times: number; readonly firings: number },
+): Promise<ScheduleReport[]> {
+  const ids = schedules.map(({ id }) => id);
+  const [now, found] = await Promise.all([databaseNow(database), recentFirings(database, ids, firings)]);
+  return schedules.map((schedule) => reportOf(schedule, now, { times, firings: found }));
+}
+
+/** How one schedule stands. */
+export async function reportSchedule(
+  database: Database,
+  schedule: ScheduleRow,
+  { times, firings }: { readonly times: number; readonly firings: number },
+): Promise<ScheduleReport> {
+  const [now, found] = await Promise.all([databaseNow(database), recentFirings(database, [schedule.id], firings)]);
+  return reportOf(schedule, now, { times, firings: found });
+}
+
+type Found = Awaited<ReturnType<typeof recentFirings>>;
+
+function reportOf(
+  schedule: ScheduleRow,
+  now: Date,
+  { times, firings }: { readonly times: number; readonly firings: Found },
+): ScheduleReport {
+  const { name, cron, timeZone, overlap, catchUp, catchUpWindowMs, jitterMs, createdAt } = schedule;
+  const own = firings.filter((firing) => firing.schedule === schedule.id).map(({ schedule: _, ...firing }) => firing);
+  return {
+    ...{ name, cron, timeZone, datasets: datasetsOf(schedule), overlap, catchUp, catchUpWindowMs, jitterMs },
+    ...{ state: stateOf(schedule), createdAt, nextTimes: upcoming(schedule, now, times), firings: own },
+  };
+}
+
+function stateOf({ pausedAt, nextAt }: ScheduleRow): ScheduleReport['state'] {
+  if (pausedAt !== null) return 'paused';
+  return nextAt === null ? 'over' : 'active';
+}
+
+function upcoming(schedule: ScheduleRow, now: Date, count: number): Date[] {
+  const { nextAt } = schedule;
+  if (nextAt === null) return [];
+  return [nextAt, ...nextTimes(schedule, nextAt > now ? nextAt : now, count - 1)];
+}

@@ -1,0 +1,87 @@
+import {
+  dropOldFirings,
+  PLANNER_DIED,
+  releaseDeadFirings,
+  releaseForgottenFirings,
+  startableSchedules,
+} from '../db/queries/schedule-firings.ts';
+import { listSchedules } from '../db/queries/schedules.ts';
+import { tryAsOnlyOne } from '../db/queries/workers.ts';
+import { firingRetryPolicy } from '../domain/schedule.ts';
+import type { QueueWorker } from '../queues/queue-worker.ts';
+import type { Queues } from '../queues/queues.ts';
+import { within } from '../queues/within.ts';
+import { noteFailed, type ScheduleContext, startFirings, takeDueTimes } from './schedule-runs.ts';
+
+export interface ScheduleWorker {
+  /** The part that takes jobs from the queue. */
+  readonly queue: QueueWorker;
+  /** This process's turn in the duty that makes schedules independent of the queue. Safe at any time. */
+  repair(): Promise<void>;
+  /** Takes no further job, and waits a while for plans that are being written; others finish what is left. */
+  stop(): Promise<void>;
+}
+
+export interface ScheduleWorkContext extends Omit<ScheduleContext, 'held'> {
+  readonly queues: Queues;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Firings are kept for a year, for people to look back on. */
+const KEPT_DAYS = 365;
+/** How long a plan may still be written while the worker stops. */
+const STOP_MS = 5_000;
+
+/**
+ * Carries schedules out. A job of the queue comes when a schedule is due and says no more than that: what is due, the
+ * ledger knows. The duty asks the ledger every few seconds, so that nothing depends on the queue; it keeps the queue's
+ * job schedulers in step with the schedules, too.
+ */
+export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
+  const { database, queues, onError } = work;
+  const context: ScheduleContext = { ...work, held: new Set() };
+  const starting = new Map<number, Promise<void>>();
+
+  /** Planning asks the source, which may take long: nobody waits for it here. Once a schedule at a time. */
+  const begin = (schedule: number): void => {
+    if (starting.has(schedule)) return;
+    const started = startFirings(context, schedule)
+      .catch(onError)
+      .finally(() => starting.delete(schedule));
+    starting.set(schedule, started);
+  };
+
+  const process = async ({ schedule }: { schedule: number }): Promise<string> => {
+    await takeDueTimes(context, schedule);
+    begin(schedule);
+    return 'looked';
+  };
+  const queue = queues.work('sheaf-schedules', process, { concurrency: 4 });
+
+  return {
+    queue,
+    repair: async () => {
+      await releaseForgottenFirings(database, context.workerId, (firing) => context.held.has(firing));
+      await takeDueTimes(context);
+      for (const schedule of await startableSchedules(database)) begin(schedule);
+      await tryAsOnlyOne(database, 'sheaf schedules', () => putRight(work));
+    },
+    stop: async () => {
+      await queue.close();
+      const plans = Promise.allSettled(starting.values()).then(() => undefined);
+      await within(STOP_MS, plans, () => undefined);
+    },
+  };
+}
+
+async function putRight({ database, queues, telemetry }: ScheduleWorkContext): Promise<void> {
+  for (const failed of await releaseDeadFirings(database, firingRetryPolicy.maxAttempts))
+    noteFailed(telemetry, failed, PLANNER_DIED);
+  await dropOldFirings(database, KEPT_DAYS);
+  const active = (await listSchedules(database)).filter(({ nextAt }) => nextAt !== null);
+  const wanted = active.map(({ id, cron, timeZone }) => {
+    return { id: `schedule-${id}`, cron, timeZone, payload: { schedule: id, round: 0 } };
+  });
+  const count = await queues.keepSchedulers('sheaf-schedules', wanted);
+  if (count > 0) telemetry.emit('schedule.restored', { count });
+}

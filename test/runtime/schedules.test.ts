@@ -1,0 +1,106 @@
+import { Redis } from 'ioredis';
+import { expect, it } from 'vitest';
+import type { Actor } from '../../src/domain/actor.ts';
+import type { NewSchedule } from '../../src/domain/schedule.ts';
+import { createScheduleActions, describeSchedule, findSchedule } from '../../src/runtime/schedules.ts';
+import { inlineData } from '../../src/twin/twin-data.ts';
+import { describeEngines } from '../support/engines.ts';
+import { type Fleet, type FleetOptions, startFleet } from '../support/fleet.ts';
+import { range, votes } from '../support/rows.ts';
+
+const ada: Actor = { name: 'ada', role: 'operator', via: 'api', address: null };
+
+interface Bench {
+  readonly fleet: Fleet;
+  readonly actions: ReturnType<typeof createScheduleActions>;
+  add(changes?: Partial<NewSchedule>): Promise<void>;
+  /** Makes the schedule due, as if its time had come so many seconds ago. */
+  due(secondsAgo?: number): Promise<void>;
+  find(): ReturnType<typeof findSchedule>;
+  /** The firings, the oldest first, as `kind state`, with the states of their runs. */
+  firings(): Promise<string[]>;
+  reason(): Promise<string | null | undefined>;
+}
+
+async function setUp(options: Partial<FleetOptions> = {}): Promise<Bench> {
+  const twin = options.twin ?? { dataset: inlineData({ Afstemning: votes(range(1, 120)) }) };
+  const fleet = await startFleet({ ...options, twin });
+  const actions = createScheduleActions(fleet.context);
+  const find = () => findSchedule(fleet.context, 'nightly');
+  const report = async () => describeSchedule(fleet.context, await find());
+  return {
+    fleet,
+    actions,
+    find,
+    add: async (changes = {}) => {
+      const requests = [fleet.request('oda/Afstemning', { formats: [] })];
+      const rules = { overlap: 'skip', catchUp: 'latest', catchUpWindowMs: 86_400_000, jitterMs: 0 } as const;
+      await actions.add({ name: 'nightly', cron: '30 2 * * *', timeZone: 'UTC', requests, ...rules, ...changes }, ada);
+    },
+    due: async (secondsAgo = 0) => {
+      await fleet.context.database.pool.query(
+        `update sheaf.schedules set next_at = date_trunc('second', now()) - $1 * interval '1 second'`,
+        [secondsAgo],
+      );
+    },
+    firings: async () =>
+      (await report()).firings
+        .toReversed()
+        .map(({ kind, state, runs }) => [kind, state, ...runs.map((run) => run.state)].join(' ')),
+    reason: async () => (await report()).firings[0]?.reason,
+  };
+}
+
+const soon = { timeout: 15_000, interval: 50 };
+
+describeEngines('a schedule', (redisUrl) => {
+  it('fires each due time once, however many workers race for it', async () => {
+    const bench = await setUp({ redisUrl });
+    await bench.add({ overlap: 'allow' });
+    const workers = [await bench.fleet.startWorker(), await bench.fleet.startWorker(), await bench.fleet.startWorker()];
+    await bench.due();
+    const { id } = await bench.find();
+    // The queue's jobs, many times over, beside the duty of each worker.
+    for (let round = 1; round <= 20; round++)
+      await bench.fleet.context.queues.add('sheaf-schedules', [{ schedule: id, round }]);
+    await expect.poll(bench.firings, soon).toEqual(['cron started complete']);
+    for (const worker of workers) await worker.stop();
+    const { rows } = await bench.fleet.context.database.pool.query('select count(*)::int as count from sheaf.runs');
+    expect(rows).toEqual([{ count: 1 }]);
+    expect((await bench.find()).nextAt?.getUTCMinutes()).toBe(30);
+  });
+
+  it('still fires at its next time, and at those after it, when the queue has lost everything', async () => {
+    const bench = await setUp({ redisUrl });
+    await bench.add({ cron: '*/2 * * * * *', overlap: 'skip' });
+    await bench.fleet.startWorker();
+    const scheduled = async () => (await bench.fleet.context.queues.counts('sheaf-schedules'))['delayed'];
+    await expect.poll(scheduled, soon).toBe(1);
+    await wipe(bench.fleet, redisUrl);
+    expect(await scheduled()).toBe(0);
+    const before = (await bench.firings()).length;
+    await expect.poll(async () => (await bench.firings()).length, soon).toBeGreaterThan(before);
+    await expect.poll(scheduled, soon).toBe(1); // and the queue has it again
+    const fired = async () => (await bench.firings()).filter((firing) => firing === 'cron started complete').length;
+    const after = await fired();
+    await expect.poll(fired, soon).toBeGreaterThan(after);
+  });
+});
+
+/** Loses all that the queue's store holds of this fleet. */
+async function wipe({ context }: Fleet, redisUrl: string | undefined): Promise<void> {
+  if (redisUrl === undefined) {
+    const { rows } = await context.database.pool.query<{ name: string }>(
+      `select format('%I.%I', schemaname, tablename) as name from pg_tables
+       where schemaname = 'bullmq' and tablename not like '%migration%'`,
+    );
+    await context.database.pool.query(`truncate ${rows.map(({ name }) => name).join(', ')}`);
+    return;
+  }
+  const { rows } = await context.database.pool.query<{ id: string }>('select id from sheaf.installation');
+  const redis = new Redis(redisUrl);
+  const keys = await redis.keys(`{sheaf-${rows[0]?.id}}:*`);
+  expect(keys.length).toBeGreaterThan(0);
+  await redis.del(...keys);
+  redis.disconnect();
+}
