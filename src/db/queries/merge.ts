@@ -164,6 +164,8 @@ async function markMissing(client: pg.PoolClient, { run, dataset, at }: Merge): 
  * Returns the number of pairs.
  */
 async function pairRekeyed(client: pg.PoolClient, { dataset, entity, at }: Merge): Promise<number> {
+  // Nothing is known yet of rows that this transaction has written: the planner would take them for a few.
+  await client.query('set local enable_nestloop = off');
   const { rows } = await client.query<{ pairs: number }>(
     `with went as (
        select key, before - $3::text[] as content from sheaf.changes
@@ -179,12 +181,13 @@ async function pairRekeyed(client: pg.PoolClient, { dataset, entity, at }: Merge
             using (content, nth)
        where content <> '{}'
      ), named as (
-       update sheaf.changes c set other_key = case c.kind when 'delete' then p.new else p.old end
-       from paired p
-       where c.dataset = $1 and c.at = $2
-         and (c.kind = 'delete' and c.key = p.old or c.kind = 'insert' and c.key = p.new))
+       update sheaf.changes c set other_key = n.other
+       from (select 'delete' as kind, old as key, new as other from paired
+             union all select 'insert', new, old from paired) n
+       where c.dataset = $1 and c.at = $2 and c.kind = n.kind and c.key = n.key)
      select count(*) as pairs from paired`,
     [dataset, at, [entity.keyField, ...(entity.timestampField === null ? [] : [entity.timestampField])]],
   );
+  await client.query('set local enable_nestloop to default');
   return rows[0]?.pairs ?? 0;
 }
