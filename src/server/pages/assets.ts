@@ -25,6 +25,7 @@ export async function registerAssets(app: FastifyInstance): Promise<void> {
       root: FOLDER,
       prefix,
       wildcard: false,
+      globIgnore: ['*.json'],
       index: false,
       decorateReply: false,
       maxAge: '365d',

@@ -1,6 +1,6 @@
 import { html } from 'ghtml';
-import { count } from '../../domain/numbers.ts';
 import type { RunState } from '../../domain/run.ts';
+import { ago } from './assets/ago.js';
 
 /** A shape for each state, so that none is told by its colour alone; drawn in a square of 12. */
 const STATE_SHAPES: Readonly<Record<RunState, string>> = {
@@ -35,24 +35,6 @@ export function momentAgo(moment: Date, now: Date): string {
   const iso = moment.toISOString();
   return html`<time datetime="${iso}" title="${iso.slice(0, 19).replace('T', ' ')} UTC">${ago(now.getTime() - moment.getTime())}</time>`;
 }
-
-/** 90 000 → `1 minute ago` */
-export function ago(ms: number): string {
-  const seconds = Math.floor(ms / 1_000);
-  if (seconds < 5) return 'just now';
-  for (const [unit, size] of UNITS) {
-    const value = Math.floor(seconds / size);
-    if (value >= 1) return `${count(value)} ${unit}${value === 1 ? '' : 's'} ago`;
-  }
-  return 'just now';
-}
-
-const UNITS = [
-  ['day', 86_400],
-  ['hour', 3_600],
-  ['minute', 60],
-  ['second', 1],
-] as const;
 
 /** A part of the page that the server sends anew when it changes. */
 export function livePart(name: string, content: string, element: 'div' | 'tr' = 'div'): string {

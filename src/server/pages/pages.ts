@@ -2,6 +2,7 @@ import { fastifyFormbody } from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../server-context.ts';
 import { registerFailures } from './failures.ts';
+import { Watches } from './live/watches.ts';
 import { Pace } from './progress.ts';
 import { registerRun } from './run/routes.ts';
 import { registerRuns } from './runs/routes.ts';
@@ -10,7 +11,9 @@ import { registerRuns } from './runs/routes.ts';
 export async function registerPages(app: FastifyInstance, context: ServerContext): Promise<void> {
   await app.register(fastifyFormbody);
   registerFailures(app, context.telemetry);
-  const pace = new Pace();
-  registerRuns(app, context, pace);
-  registerRun(app, context, pace);
+  const watches = new Watches();
+  app.addHook('preClose', async () => watches.close());
+  const live = { pace: new Pace(), watches };
+  registerRuns(app, context, live);
+  registerRun(app, context, live);
 }

@@ -5,6 +5,8 @@
 
 /** The side of a slice's cell, in units of the drawing. */
 export const CELL = 10;
+/** How large a unit of the drawing is at most, in pixels. */
+export const LARGEST_UNIT = 2.4;
 
 /**
  * A shape for each state, so that none is told by its colour alone: a dot, a diamond, a square, a cross. Each begins at
@@ -12,18 +14,18 @@ export const CELL = 10;
  * @type {Readonly<Record<SliceLetter, readonly [x: number, y: number, outline: string]>>}
  */
 const SHAPES = {
-  p: [4, 4, 'h2v2h-2z'],
+  p: [3, 3, 'h4v4h-4z'],
   w: [5, 1, 'l4 4-4 4-4-4z'],
   d: [1, 1, 'h8v8h-8z'],
   f: [1, 2.5, 'l1.5-1.5 2.5 2.5 2.5-2.5 1.5 1.5-2.5 2.5 2.5 2.5-1.5 1.5-2.5-2.5-2.5 2.5-1.5-1.5 2.5-2.5z'],
 };
 
 /**
- * How many slices stand in a row: about three times as many as there are rows.
+ * How many slices stand in a row: forty, or about three times as many as there are rows.
  * @param {number} count
  */
 export function columnsFor(count) {
-  return Math.max(1, Math.min(count, Math.max(20, Math.ceil(Math.sqrt(count * 3.2)))));
+  return Math.max(1, Math.min(count, Math.max(40, Math.ceil(Math.sqrt(count * 3.2)))));
 }
 
 /**

@@ -4,9 +4,10 @@ import { UsageError } from '../../../domain/errors.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { type Message, sendPage } from '../layout.ts';
-import type { Pace } from '../progress.ts';
+import type { Live } from '../live/watches.ts';
 import { DONE_TEXTS, runActions } from './actions.ts';
 import { gatherDetails, gatherFigures } from './gather.ts';
+import { createRunLook } from './look.ts';
 import { renderRun, renderRunHeading } from './view.ts';
 
 interface OfRun {
@@ -22,7 +23,7 @@ function doneMessage(done: unknown): Message | undefined {
 const doneActions = ['started', ...runActions] as const;
 
 /** The page of a run, and what its buttons post to. */
-export function registerRun(app: FastifyInstance, context: ServerContext, pace: Pace): void {
+export function registerRun(app: FastifyInstance, context: ServerContext, { pace, watches }: Live): void {
   const { database } = context;
 
   const show = async (request: FastifyRequest, reply: FastifyReply, id: string, message: Message | undefined) => {
@@ -39,6 +40,11 @@ export function registerRun(app: FastifyInstance, context: ServerContext, pace: 
 
   app.get<OfRun>('/runs/:run', (request, reply) => {
     return show(request, reply, request.params.run, doneMessage(request.query.done));
+  });
+
+  app.get<OfRun>('/runs/:run/events', async (request, reply) => {
+    const { id } = await getRun(database, request.params.run);
+    watches.join(`/runs/${id}/events`, reply, () => createRunLook(database, id, pace));
   });
 
   for (const action of runActions) {

@@ -1,6 +1,6 @@
 import { html } from 'ghtml';
 import { count } from '../../../domain/numbers.ts';
-import { drawSlices, packStates } from '../assets/slice-map.js';
+import { drawSlices, LARGEST_UNIT, packStates } from '../assets/slice-map.js';
 
 /** How the slices of a run stand, in the words of the legend. */
 const LEGEND = [
@@ -16,7 +16,7 @@ export function renderSliceMap(states: string): string {
   const drawn = LEGEND.map(
     ({ letter }) => html`<path class="slice-${letter}" data-letter="${letter}" d="${paths[letter]}"/>`,
   );
-  return html`<svg id="slice-map" class="slice-map" viewBox="0 0 ${width} ${height}" width="${width * 1.8}" height="${height * 1.8}" role="img" aria-labelledby="slice-text" data-states="${packStates(states)}">!${drawn}</svg>
+  return html`<svg id="slice-map" class="slice-map" viewBox="0 0 ${width} ${height}" width="${width * LARGEST_UNIT}" height="${height * LARGEST_UNIT}" role="img" aria-labelledby="slice-text" data-states="${packStates(states)}">!${drawn}</svg>
 <p id="slice-hint" class="hint" aria-hidden="true"></p>`;
 }
 

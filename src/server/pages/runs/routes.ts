@@ -4,8 +4,9 @@ import { UsageError } from '../../../domain/errors.ts';
 import { runStates } from '../../../domain/run.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { type Message, sendPage } from '../layout.ts';
-import type { Pace } from '../progress.ts';
+import type { Live } from '../live/watches.ts';
 import { readHarvestForm } from './harvest-form.ts';
+import { lookAtRuns } from './look.ts';
 import { renderRuns } from './view.ts';
 
 const RUNS_ON_A_PAGE = 25;
@@ -13,7 +14,7 @@ const RUNS_ON_A_PAGE = 25;
 type Asked = Readonly<Record<string, unknown>>;
 
 /** The list of runs at `/`, and what its form posts to. */
-export function registerRuns(app: FastifyInstance, context: ServerContext, pace: Pace): void {
+export function registerRuns(app: FastifyInstance, context: ServerContext, { pace, watches }: Live): void {
   const show = async (request: FastifyRequest, reply: FastifyReply, refused?: { form: Asked; message: Message }) => {
     const { filter, page } = readQuery(request.query as Asked);
     const window = { limit: RUNS_ON_A_PAGE + 1, offset: (page - 1) * RUNS_ON_A_PAGE };
@@ -25,10 +26,14 @@ export function registerRuns(app: FastifyInstance, context: ServerContext, pace:
     const lines = found.slice(0, RUNS_ON_A_PAGE).map((line) => ({ line, progress: pace.measure(line, now.getTime()) }));
     const form = request.actor.role === 'operator' ? (refused?.form ?? {}) : null;
     const content = renderRuns({ lines, filter, page, hasMore: found.length > RUNS_ON_A_PAGE, datasets, form, now });
-    return sendPage(request, reply, { title: 'Runs', content, message: refused?.message });
+    return sendPage(request, reply, { title: 'Runs', content, events: '/events', message: refused?.message });
   };
 
   app.get('/', (request, reply) => show(request, reply));
+
+  app.get('/events', (_request, reply) => {
+    watches.join('/events', reply, () => () => lookAtRuns(context.database, pace));
+  });
 
   app.post('/runs', async (request, reply) => {
     const form = (request.body ?? {}) as Asked;

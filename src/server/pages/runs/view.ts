@@ -32,7 +32,7 @@ function renderList({ lines, filter, page, hasMore, now }: RunsView): string {
   if (lines.length === 0) return renderNone(filter, page);
   return html`<div class="scroll"><table class="runs">
 <caption class="hidden">Runs, the newest first</caption>
-<thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">Progress</th><th scope="col" class="number">Records</th><th scope="col" class="number">Speed</th><th scope="col" class="number">Left</th><th scope="col" class="number">Retries</th><th scope="col" class="number">Rejects</th></tr></thead>
+<thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">Progress</th><th scope="col" class="number">Records</th><th scope="col" class="number">Speed</th><th scope="col" class="number">Time</th><th scope="col" class="number">Retries</th><th scope="col" class="number">Rejects</th></tr></thead>
 <tbody>!${lines.map(({ line, progress }) => livePart(`run-${line.id}`, renderCells(line, progress, now), 'tr'))}</tbody>
 </table></div>
 !${renderPaging({ filter, page, hasMore })}`;
@@ -45,20 +45,22 @@ export function renderCells(line: RunLine, { share, recordsPerSecond, leftMs }: 
 <td data-label="State">!${stateBadge(line.state)}</td>
 <td data-label="Progress">!${renderBar(line, share)}</td>
 <td data-label="Records" class="number">${count(records)}!${line.expected === null ? '' : html`<small>of ${count(line.expected)}</small>`}</td>
-<td data-label="Speed" class="number">${recordsPerSecond === null ? '–' : `${count(recordsPerSecond)}/s`}</td>
-<td data-label="${hasEnded(line.state) ? 'Took' : 'Left'}" class="number">!${renderTime(line, leftMs)}</td>
+<td data-label="Speed" class="number !${recordsPerSecond === null ? 'none' : ''}">${recordsPerSecond === null ? '–' : `${count(recordsPerSecond)}/s`}</td>
+<td data-label="Time" class="number">!${renderTime(line, leftMs)}</td>
 <td data-label="Retries" class="number">${count(line.retries)}</td>
 <td data-label="Rejects" class="number">${count(line.rejects)}</td>`;
 }
 
 function renderTime({ finishedAt, createdAt }: RunLine, leftMs: number | null): string {
-  if (finishedAt === null) return leftMs === null ? '–' : html`${duration(leftMs)}`;
-  return html`<small class="beside">took</small> ${duration(finishedAt.getTime() - createdAt.getTime())}`;
+  if (finishedAt !== null) return html`${duration(finishedAt.getTime() - createdAt.getTime())}`;
+  return leftMs === null ? '–' : html`${duration(leftMs)}<small>left</small>`;
 }
 
-function renderBar({ id, settled, slices, failed }: RunLine, share: number | null): string {
+/** How far it is; of a run that has ended, only what came of its slices. */
+function renderBar({ id, state, settled, slices, failed }: RunLine, share: number | null): string {
   const told = `${count(settled)} of ${plural(slices, 'slice')}${failed === 0 ? '' : `, ${count(failed)} failed`}`;
-  if (share === null) return html`<small>${slices === 0 ? 'no slices' : told}</small>`;
+  if (state === 'complete') return html`<small>${plural(slices, 'slice')}</small>`;
+  if (share === null || hasEnded(state)) return html`<small>${slices === 0 ? 'no slices' : told}</small>`;
   const percent = Math.floor(share * 100);
   return html`<progress aria-label="Progress of ${id}" max="100" value="${percent}">${percent} %</progress><small>${percent} %, ${told}</small>`;
 }
