@@ -15,7 +15,7 @@ create table sheaf.notifications (
   due_at        timestamptz not null default now(),
   worker_id     integer references sheaf.workers (id) on delete set null,  -- who is at it
   claimed_until timestamptz,            -- when whoever is at it counts as lost
-  body          jsonb,                  -- as first sent, so that every try says the same; null before that
+  body          text,                   -- as first sent, so that every try says the same; null before that
   detail        text,                   -- what came of the last try
   settled_at    timestamptz,
   unique (id, channel),

@@ -18,11 +18,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   producer: ['domain', 'sources', 'queues', 'db', 'telemetry'],
   workers: ['domain', 'sources', 'gate', 'exporters', 'queues', 'db', 'telemetry'],
   server: ['domain', 'producer', 'db', 'telemetry'],
+  notifications: ['domain', 'db', 'telemetry'],
   embedded: ['domain'],
   twin: [],
   runtime: [
     ...['domain', 'config', 'telemetry', 'db', 'queues', 'sources', 'gate', 'exporters', 'producer', 'workers'],
-    ...['server', 'embedded', 'twin'],
+    ...['server', 'notifications', 'embedded', 'twin'],
   ],
   cli: ['runtime', 'domain', 'config'],
 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type AccessEntry, parseAccess } from '../domain/access.ts';
 import { isAddressOrNetwork } from '../domain/address.ts';
+import { ENDED_STATES } from '../domain/notification.ts';
 
 /**
  * Every setting of Sheaf, once: types, validation, `.env.example` and docs/settings.md come from this table.
@@ -57,6 +58,15 @@ const proxyList = z
       .filter((each) => each !== ''),
   )
   .refine((proxies) => proxies.every(isAddressOrNetwork), PROXIES);
+/** 24 to 64 bytes: 32 to 88 characters, with their padding. */
+const WEBHOOK_SECRET =
+  /^whsec_(?=[A-Za-z0-9+/=]{32,88}$)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+const STATE_LIST = `a comma list of ${ENDED_STATES.join(', ')}`;
+const endedStates = z
+  .string(STATE_LIST)
+  .transform((list) => list.split(',').map((state) => state.trim()))
+  .pipe(z.array(z.enum(ENDED_STATES, STATE_LIST)));
 
 export const options = {
   DATABASE_URL: option({
@@ -178,6 +188,35 @@ export const options = {
       'Addresses or networks, separated by commas, of the proxies in front of the server, whose X-Forwarded-For, -Proto and -Host are believed.',
     fallback: 'none',
     schema: proxyList,
+  }),
+  SHEAF_NOTIFY_URL: option({
+    summary: 'Where the end of a run is posted, signed with SHEAF_NOTIFY_SECRET.',
+    fallback: 'unset: nowhere',
+    schema: z
+      .url({ protocol: /^https?$/, error: 'an http or https URL' })
+      .refine((url) => !/^[^/]*\/\/[^/?#]*@/.test(url), 'a URL without user and password')
+      .optional(),
+    isSecret: true,
+  }),
+  SHEAF_NOTIFY_SECRET: option({
+    summary: 'What these messages are signed with, by the Standard Webhooks scheme; the receiver needs it, too.',
+    fallback: 'unset: SHEAF_NOTIFY_URL is then refused',
+    schema: z
+      .string()
+      .regex(WEBHOOK_SECRET, 'whsec_ and 24 to 64 bytes in base64, as `openssl rand -base64 32` makes them')
+      .optional(),
+    isSecret: true,
+  }),
+  SHEAF_NOTIFY_COMMAND: option({
+    summary:
+      'What `sh -c` runs when a run ends, with the message on stdin and SHEAF_RUN, SHEAF_STATE and SHEAF_DATASET set; on a worker.',
+    fallback: 'unset: nothing',
+    schema: z.string().min(1).optional(),
+  }),
+  SHEAF_NOTIFY_STATES: option({
+    summary: 'How a run must have ended to be told of: a comma list of complete, partial, failed and cancelled.',
+    fallback: 'failed,partial',
+    schema: endedStates.default(['failed', 'partial']),
   }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',

@@ -21,8 +21,16 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
   return settings as Settings;
 }
 
+/** The environment as a command that Sheaf starts inherits it. */
+export function environmentHere(): NodeJS.ProcessEnv {
+  return process.env;
+}
+
+/** What a command that Sheaf starts finds in its environment, and sheaf in that command. */
+const GIVEN: ReadonlySet<string> = new Set(['SHEAF_RUN', 'SHEAF_STATE', 'SHEAF_DATASET']);
+
 function refuseUnknown(name: string): void {
-  if (!name.startsWith('SHEAF_') || name.startsWith('SHEAF_TEST_') || name in options) return;
+  if (!name.startsWith('SHEAF_') || name.startsWith('SHEAF_TEST_') || GIVEN.has(name) || name in options) return;
   throw new UsageError(
     `${name} is not a setting of Sheaf.${didYouMean(name, optionNames)} .env.example lists them all.`,
     {

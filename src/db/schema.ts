@@ -183,7 +183,7 @@ export const notifications = sheaf.table('notifications', {
   dueAt: moment('due_at').notNull().defaultNow(),
   workerId: integer('worker_id'),
   claimedUntil: moment('claimed_until'),
-  body: jsonb('body'),
+  body: text('body'),
   detail: text('detail'),
   settledAt: moment('settled_at'),
 });

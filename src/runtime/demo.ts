@@ -35,6 +35,8 @@ export async function startDemo(settings: Settings, percent: number, say: (text:
       SHEAF_OUT: out,
       SHEAF_ODA_URL: twin.url,
       SHEAF_ODA_RATE: undefined,
+      SHEAF_NOTIFY_URL: undefined,
+      SHEAF_NOTIFY_COMMAND: undefined,
     },
     homeSetting: typed(home),
     outSetting: typed(out),

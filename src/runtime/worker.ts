@@ -5,6 +5,7 @@ import { noteWell, registerWorker, retireWorker } from '../db/queries/workers.ts
 import { openWorkerSession } from '../db/worker-session.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type OperatorError, toStoredError } from '../domain/errors.ts';
+import { hasEnded } from '../domain/run.ts';
 import { type ScheduleWorker, startScheduleWorker } from '../producer/schedule-worker.ts';
 import { type FinaliseWorker, startFinaliseWorker } from '../workers/finalise-worker.ts';
 import { reconcile } from '../workers/reconcile.ts';
@@ -13,6 +14,7 @@ import type { WorkContext } from '../workers/work-context.ts';
 import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
+import { startNotifying } from './notify.ts';
 import { collectSamples } from './sample-runs.ts';
 import { scheduleWork } from './schedules.ts';
 import { VERSION } from './version.ts';
@@ -49,9 +51,11 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     let stopRun: (run: string) => void = () => undefined;
     const onError = (error: unknown) =>
       telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
+    const notifying = startNotifying(context, id, onError);
     const session = await openWorkerSession(database, id, {
       onRunState: ({ run, state }) => {
         if (state !== 'fetching') stopRun(run);
+        if (hasEnded(state)) notifying.wake();
       },
       onGate: (source) => void sources.refreshGates(source).catch(onError),
       onFleet: () => void sources.refreshShare().catch(onError),
@@ -68,6 +72,8 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     // Stopped last: a long merge that is still under way must not look like that of a dead worker.
     const beating = every(Math.min(BEAT_MS, settings.SHEAF_STORE_TIMEOUT_MS / 4), beat, onError);
     closing.add(() => beating.stop());
+
+    closing.add(() => notifying.stop()); // when no run can end any more by this process
 
     const samples = collectSamples(context);
     closing.add(() => samples.stop());

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
+import type { Channel } from '../domain/notification.ts';
 import type { MergeCounts } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
 import type { FiringKind } from '../domain/schedule.ts';
@@ -11,6 +12,16 @@ import { type Attributes, NO_TRACER, type Span, type Tracer } from './tracer.ts'
 export interface Scope {
   readonly run: string;
   readonly slice?: number;
+}
+
+/** One try to tell somebody of the end of a run, with what came of it in words. */
+export interface NotificationTry {
+  run: string;
+  id: string;
+  channel: Channel;
+  attempt: number;
+  durationMs: number;
+  detail: string;
 }
 
 /**
@@ -46,6 +57,9 @@ export interface SheafEvents {
   'worker.lost': { worker: number; error: StoredError };
   'server.failed': { method: string; path: string; error: StoredError };
   'connection.trouble': { store: string; error: StoredError };
+  'notification.delivered': NotificationTry;
+  /** `againInMs` is null when it has been given up. */
+  'notification.failed': NotificationTry & { againInMs: number | null };
   /** `route` is the pattern, never the address that was asked for: that may hold secrets. */
   'http.answered': { method: string; route: string; status: number; durationMs: number; actor: string | null };
 }

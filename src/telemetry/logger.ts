@@ -37,6 +37,8 @@ const LEVELS: { readonly [Name in EventName]: LevelOf<Name> } = {
   'worker.lost': 'error',
   'server.failed': 'error',
   'connection.trouble': 'warn',
+  'notification.delivered': 'info',
+  'notification.failed': ({ againInMs }) => (againInMs === null ? 'error' : 'warn'),
   'http.answered': ({ status, route }) => {
     if (status >= 500) return 'error';
     return PROBES.has(route) ? 'debug' : 'info';

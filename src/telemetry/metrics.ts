@@ -45,6 +45,7 @@ export function createMetrics(telemetry: Telemetry, { version, engine }: Metrics
   countSlices(listen, registers);
   countFinalisations(listen, registers);
   countRepairs(listen, registers);
+  countNotifications(listen, registers);
   countAnswers(listen, registers);
   return {
     registry,
@@ -208,6 +209,19 @@ function countRepairs(listen: Listen, registers: Registry[]): void {
   listen('reconcile.repaired', ({ what, count }) => repairs.inc({ what }, count));
   listen('connection.trouble', ({ store }) => trouble.inc({ store }));
   listen('worker.deaf', ({ queue }) => deaf.inc({ queue }));
+}
+
+function countNotifications(listen: Listen, registers: Registry[]): void {
+  const tries = new Counter({
+    name: 'sheaf_notification_tries_total',
+    help: 'Tries to tell of the end of a run: delivered, failed, or given-up with the last failure.',
+    labelNames: ['channel', 'outcome'],
+    registers,
+  });
+  listen('notification.delivered', ({ channel }) => tries.inc({ channel, outcome: 'delivered' }));
+  listen('notification.failed', ({ channel, againInMs }) =>
+    tries.inc({ channel, outcome: againInMs === null ? 'given-up' : 'failed' }),
+  );
 }
 
 function countAnswers(listen: Listen, registers: Registry[]): void {
