@@ -49,13 +49,13 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     });
     closing.add(() => retireWorker(database, id));
     let stopRun: (run: string) => void = () => undefined;
+    let runHasEnded: () => void = () => undefined;
     const onError = (error: unknown) =>
       telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
-    const notifying = startNotifying(context, id, onError);
     const session = await openWorkerSession(database, id, {
       onRunState: ({ run, state }) => {
         if (state !== 'fetching') stopRun(run);
-        if (hasEnded(state)) notifying.wake();
+        if (hasEnded(state)) runHasEnded();
       },
       onGate: (source) => void sources.refreshGates(source).catch(onError),
       onFleet: () => void sources.refreshShare().catch(onError),
@@ -73,7 +73,9 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     const beating = every(Math.min(BEAT_MS, settings.SHEAF_STORE_TIMEOUT_MS / 4), beat, onError);
     closing.add(() => beating.stop());
 
+    const notifying = startNotifying(context, id, onError);
     closing.add(() => notifying.stop()); // when no run can end any more by this process
+    runHasEnded = notifying.wake;
 
     const samples = collectSamples(context);
     closing.add(() => samples.stop());
