@@ -4,8 +4,10 @@ import type { StagedPageFacts } from '../telemetry/events.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
 
-/** How often what was done is written down; the finest that a chart shows. */
+/** How often what was done is written down. */
 const SAMPLE_MS = 2_000;
+/** What was done within the same moment is summed up; short against the buckets of a chart, which would flicker. */
+const MOMENT_MS = 250;
 
 export interface Sampling {
   /** Writes down what is left, and ends. */
@@ -17,13 +19,16 @@ export interface Sampling {
  * sample that cannot be written is lost: charts have a dent then, and nothing else depends on them.
  */
 export function collectSamples({ database, telemetry }: Pick<SheafContext, 'database' | 'telemetry'>): Sampling {
-  let sums = new Map<string, RunSample>();
+  let sums = new Map<string, { readonly moment: number; readonly sum: Sum }>();
   const add = (page: StagedPageFacts): void => {
-    sums.set(page.run, withPage(sums.get(page.run), page));
+    const moment = Math.floor(performance.now() / MOMENT_MS);
+    const name = `${page.run} ${moment}`;
+    sums.set(name, { moment, sum: withPage(sums.get(name)?.sum, page) });
   };
   telemetry.on('page.staged', add);
   const write = async (): Promise<void> => {
-    const samples = [...sums.values()];
+    const now = performance.now();
+    const samples = [...sums.values()].map(({ moment, sum }) => ({ ...sum, agoMs: now - moment * MOMENT_MS }));
     sums = new Map();
     await addSamples(database, samples);
   };
@@ -39,7 +44,9 @@ export function collectSamples({ database, telemetry }: Pick<SheafContext, 'data
   };
 }
 
-function withPage(sum: RunSample | undefined, page: StagedPageFacts): RunSample {
+type Sum = Omit<RunSample, 'agoMs'>;
+
+function withPage(sum: Sum | undefined, page: StagedPageFacts): Sum {
   const { run, pages, records, rejects, requests, retries, fetchMs, fetchMaxMs, stageMs } = sum ?? {
     ...NOTHING,
     run: page.run,

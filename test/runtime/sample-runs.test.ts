@@ -24,6 +24,7 @@ it('adds what several workers tell to the same bucket, and widens buckets as a r
   const run = await launchRun(context, request('oda/Afstemning'));
   const ages = ['0', '5 hours', '30 days'];
   const sample = {
+    agoMs: 0,
     pages: 1,
     records: 100,
     rejects: 0,
@@ -44,6 +45,28 @@ it('adds what several workers tell to the same bucket, and widens buckets as a r
     widths.push(rows[0]);
   }
   expect(widths).toEqual([2, 300, 3_600].map((seconds) => ({ seconds, pages: 3, retries: 3 })));
+});
+
+it('puts what was done some time ago where it belongs', async () => {
+  const { context, request } = await startFleet({ twin });
+  const { database } = context;
+  const run = await launchRun(context, request('oda/Afstemning'));
+  const sample = {
+    run,
+    pages: 1,
+    records: 10,
+    rejects: 0,
+    requests: 1,
+    retries: 0,
+    fetchMs: 1,
+    fetchMaxMs: 1,
+    stageMs: 1,
+  };
+  const moments = [0, 250, 500, 2_000, 2_250, 4_000].map((agoMs) => ({ ...sample, agoMs }));
+  await addSamples(database, moments);
+  const points = await readSamples(database, run, 60);
+  expect(points.length).toBeGreaterThanOrEqual(3);
+  expect(points.reduce((sum, point) => sum + point.pages, 0)).toBe(6);
 });
 
 it('gives a long run back in as many points as were asked for', async () => {

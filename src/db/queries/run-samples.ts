@@ -1,8 +1,10 @@
 import type { Database } from '../database.ts';
 
-/** What a process has done for a run since it last told. Times in milliseconds. */
+/** What a process has done for a run within a moment. Times in milliseconds. */
 export interface RunSample {
   readonly run: string;
+  /** How long ago that moment was: the database's clock tells when, since those of the machines disagree. */
+  readonly agoMs: number;
   readonly pages: number;
   readonly records: number;
   readonly rejects: number;
@@ -19,18 +21,18 @@ export interface RunSample {
  */
 export async function addSamples({ pool }: Database, samples: readonly RunSample[]): Promise<void> {
   if (samples.length === 0) return;
-  const sorted = samples.toSorted((a, b) => (a.run < b.run ? -1 : 1));
-  const all = (name: keyof RunSample) => sorted.map((sample) => sample[name]);
+  const all = (name: keyof RunSample) => samples.map((sample) => sample[name]);
   await pool.query(
     `insert into sheaf.run_samples as s
        (run_id, at, seconds, pages, records, rejects, requests, retries, fetch_ms, fetch_max_ms, stage_ms)
-     select r.id, to_timestamp(floor(extract(epoch from now()) / b.seconds) * b.seconds), b.seconds,
-            n.pages, n.records, n.rejects, n.requests, n.retries, round(n.fetch_ms), round(n.fetch_max_ms), round(n.stage_ms)
-     from unnest($1::text[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::int[], $7::float8[], $8::float8[], $9::float8[])
-            with ordinality as n (run, pages, records, rejects, requests, retries, fetch_ms, fetch_max_ms, stage_ms, place)
+     select r.id, to_timestamp(floor((extract(epoch from now()) - n.ago_ms / 1000) / b.seconds) * b.seconds) as at, b.seconds,
+            sum(n.pages), sum(n.records), sum(n.rejects), sum(n.requests), sum(n.retries), round(sum(n.fetch_ms)),
+            round(max(n.fetch_max_ms)), round(sum(n.stage_ms))
+     from unnest($1::text[], $2::float8[], $3::int[], $4::bigint[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::float8[], $10::float8[])
+            as n (run, ago_ms, pages, records, rejects, requests, retries, fetch_ms, fetch_max_ms, stage_ms)
      join sheaf.runs r on r.id = n.run
      cross join lateral (${BUCKET_SECONDS}) b
-     order by n.place
+     group by r.id, at, b.seconds order by r.id, at
      on conflict (run_id, at) do update
        set seconds = greatest(s.seconds, excluded.seconds), pages = s.pages + excluded.pages,
            records = s.records + excluded.records, rejects = s.rejects + excluded.rejects,
@@ -39,6 +41,7 @@ export async function addSamples({ pool }: Database, samples: readonly RunSample
            stage_ms = s.stage_ms + excluded.stage_ms`,
     [
       all('run'),
+      all('agoMs'),
       all('pages'),
       all('records'),
       all('rejects'),

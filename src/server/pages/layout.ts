@@ -50,6 +50,7 @@ export function renderPage(request: FastifyRequest, { title, heading, content, m
 <link rel="icon" href="${assetsUrl}sheaf.svg" type="image/svg+xml">
 <link rel="stylesheet" href="${assetsUrl}sheaf.css">
 <link rel="stylesheet" href="${assetsUrl}forms.css">
+<link rel="stylesheet" href="${assetsUrl}tables.css">
 <link rel="stylesheet" href="${assetsUrl}parts.css">
 <script type="module" src="${assetsUrl}sheaf.js"></script>
 !${events === undefined ? '' : html`<noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS}"></noscript>`}

@@ -1,6 +1,7 @@
 import { fastifyFormbody } from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../server-context.ts';
+import { registerDatasets } from './datasets/routes.ts';
 import { registerFailures } from './failures.ts';
 import { Watches } from './live/watches.ts';
 import { Pace } from './progress.ts';
@@ -16,4 +17,5 @@ export async function registerPages(app: FastifyInstance, context: ServerContext
   const live = { pace: new Pace(), watches };
   registerRuns(app, context, live);
   registerRun(app, context, live);
+  registerDatasets(app, context, live);
 }

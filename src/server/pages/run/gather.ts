@@ -19,6 +19,8 @@ import type { Pace, Progress } from '../progress.ts';
 
 /** How many points a chart has; more could not be told apart. */
 const CHART_POINTS = 120;
+/** Workers have told of what they did by then. */
+const TOLD_AFTER_MS = 2_500;
 
 /** What changes from second to second. */
 export interface RunFigures {
@@ -62,9 +64,12 @@ export async function gatherDetails(database: Database, { run, map }: RunFigures
   return { gate, errors, holders, rejects, exports, points: hasEnded(run.state) ? points : withoutCurrent(points) };
 }
 
-/** A stretch that goes on would look like a fall. The first is kept: it is better than nothing. */
+/**
+ * A stretch that goes on, or of which workers have not told yet, would look like a fall. The first is kept: it is better
+ * than nothing.
+ */
 function withoutCurrent(points: readonly ChartPoint[]): readonly ChartPoint[] {
-  const last = points.at(-1);
-  if (last === undefined || points.length === 1) return points;
-  return last.at.getTime() + last.seconds * 1_000 > Date.now() ? points.slice(0, -1) : points;
+  const isTold = ({ at, seconds }: ChartPoint) => at.getTime() + seconds * 1_000 + TOLD_AFTER_MS < Date.now();
+  const told = points.filter(isTold);
+  return told.length === 0 ? points.slice(0, 1) : told;
 }

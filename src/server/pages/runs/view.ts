@@ -6,8 +6,13 @@ import { hasEnded, runStates } from '../../../domain/run.ts';
 import { datasetLink, livePart, momentAgo, runLink, stateBadge } from '../elements.ts';
 import type { Progress } from '../progress.ts';
 
+export interface ListedRun {
+  readonly line: RunLine;
+  readonly progress: Progress;
+}
+
 export interface RunsView {
-  readonly lines: readonly { readonly line: RunLine; readonly progress: Progress }[];
+  readonly lines: readonly ListedRun[];
   readonly filter: RunFilter;
   readonly page: number;
   readonly hasMore: boolean;
@@ -30,12 +35,16 @@ export function renderRuns(view: RunsView): string {
 
 function renderList({ lines, filter, page, hasMore, now }: RunsView): string {
   if (lines.length === 0) return renderNone(filter, page);
+  return `${renderRunTable(lines, now)}${renderPaging({ filter, page, hasMore })}`;
+}
+
+/** Runs as a table; on a narrow screen, as cards. */
+export function renderRunTable(lines: readonly ListedRun[], now: Date): string {
   return html`<div class="scroll"><table class="runs">
 <caption class="hidden">Runs, the newest first</caption>
 <thead><tr><th scope="col">Run</th><th scope="col">State</th><th scope="col">Progress</th><th scope="col" class="number">Records</th><th scope="col" class="number">Speed</th><th scope="col" class="number">Time</th><th scope="col" class="number">Retries</th><th scope="col" class="number">Rejects</th></tr></thead>
 <tbody>!${lines.map(({ line, progress }) => livePart(`run-${line.id}`, renderCells(line, progress, now), 'tr'))}</tbody>
-</table></div>
-!${renderPaging({ filter, page, hasMore })}`;
+</table></div>`;
 }
 
 /** The cells of one run; sent anew while it moves. */
