@@ -19,7 +19,8 @@ export async function registerBoard(app: FastifyInstance, context: ServerContext
     request.headers[ROLE_HEADER] = request.actor.role;
   });
   app.addHook('onSend', async (request, reply, payload) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') await noteChange(context, request, reply);
+    const isChange = request.method !== 'GET' && request.method !== 'HEAD';
+    if (isChange && request.actor.name !== 'anyone') await noteChange(context, request, reply);
     return isPage(reply) ? withoutForeignFonts(String(payload)) : payload;
   });
   await app.register(adapter.registerPlugin());

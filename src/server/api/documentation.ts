@@ -21,7 +21,12 @@ export async function registerDocumentation(app: FastifyInstance, version: strin
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', description: 'A token, as `Authorization: Bearer …`.' },
-          session: { type: 'apiKey', in: 'cookie', name: 'sheaf-session', description: 'Signed in on the pages.' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'sheaf-session',
+            description: "Signed in on the pages. The cookie's name ends in the id of the installation.",
+          },
         },
       },
     },

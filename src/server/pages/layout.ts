@@ -60,6 +60,7 @@ export function renderPage(request: FastifyRequest, { title, heading, content, m
 <header class="top">
 <a class="brand" href="/"><img src="${assetsUrl}sheaf.svg" alt="" width="26" height="26"> Sheaf</a>
 !${renderNavigation(request)}
+!${renderAccount(request)}
 </header>
 <main id="content" tabindex="-1" !${events === undefined ? '' : html`data-events="${events}"`}>
 <div class="heading">!${heading ?? html`<h1>${title}</h1>`}!${events === undefined ? '' : CONNECTION}</div>
@@ -73,7 +74,8 @@ export function renderPage(request: FastifyRequest, { title, heading, content, m
 /** How the live view stands; filled by the script, and spoken by screen readers when it changes. */
 const CONNECTION = '<p class="connection" id="connection" role="status"></p>';
 
-function renderNavigation({ server, routeOptions }: FastifyRequest): string {
+function renderNavigation({ server, routeOptions, actor }: FastifyRequest): string {
+  if (actor.name === 'anyone') return ''; // nothing there is shown to those who have not signed in
   const here = routeOptions.url ?? '';
   const entries = NAVIGATION.filter(({ path }) => exists(server, path)).map(({ path, text, also }) => {
     const isHere =
@@ -81,6 +83,12 @@ function renderNavigation({ server, routeOptions }: FastifyRequest): string {
     return html`<li><a href="${path}"!${isHere ? ' aria-current="page"' : ''}>${text}</a></li>`;
   });
   return html`<nav aria-label="Pages"><ul>!${entries}</ul></nav>`;
+}
+
+/** Who has signed in, and the way out. Nothing where nobody has to. */
+function renderAccount({ signedIn, actor }: FastifyRequest): string {
+  if (!signedIn) return '';
+  return html`<form class="account" method="post" action="/sign-out"><span>${actor.name} (${actor.role})</span> <button>Sign out</button></form>`;
 }
 
 function exists(server: FastifyRequest['server'], path: string): boolean {

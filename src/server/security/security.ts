@@ -39,7 +39,7 @@ export async function registerSecurity(app: FastifyInstance, context: ServerCont
   await app.register(session, {
     key: await sessionKey(database),
     // Cookies know no ports: two installations on one machine must not sign each other's people out.
-    cookieName: `sheaf-${await installationId(database)}`,
+    cookieName: `sheaf-session-${await installationId(database)}`,
     expiry: SESSION_IDLE_MS / 1_000,
     cookie: { path: '/', httpOnly: true, sameSite: 'strict', maxAge: SESSION_IDLE_MS / 1_000 },
   });
@@ -47,9 +47,13 @@ export async function registerSecurity(app: FastifyInstance, context: ServerCont
   app.decorateRequest('signedIn', false);
   app.addHook('onRequest', async (request, reply) => {
     const identity = identify(request, access.entries);
+    request.actor = 'actor' in identity ? identity.actor : actorOf(request, { name: 'anyone', role: 'viewer' });
+    request.signedIn = identity.kind === 'session';
     const refusal = decideAccess(askedBy(request, identity));
     if (refusal !== null) return refuse(request, reply, refusal);
-    admit(request, identity);
+    if (!request.signedIn) return;
+    renewSession(request);
+    request.session.options(cookieOptions(request));
   });
 }
 
@@ -57,13 +61,4 @@ function askedBy(request: FastifyRequest, identity: Identity) {
   const { method, headers, hostname, protocol, host } = request;
   const access = request.routeOptions.config?.access ?? defaultAccess(method);
   return { method, headers, hostname, origin: `${protocol}://${host}`, identity, access };
-}
-
-function admit(request: FastifyRequest, identity: Identity): void {
-  const isKnown = 'actor' in identity;
-  request.actor = isKnown ? identity.actor : actorOf(request, { name: 'anyone', role: 'viewer' });
-  request.signedIn = identity.kind === 'session';
-  if (!request.signedIn) return;
-  renewSession(request);
-  request.session.options(cookieOptions(request));
 }
