@@ -24,6 +24,8 @@ export interface DatabaseOptions {
   readonly session: string;
   /** Connections at most. */
   readonly connections: number;
+  /** How long one statement may take, in milliseconds; as long as it likes when left out. */
+  readonly statementTimeoutMs?: number;
   /** Told about errors of idle connections: the pool replaces them by itself. */
   readonly onTrouble?: (error: Error) => void;
 }
@@ -33,13 +35,15 @@ const INT8 = 20;
 const CLOSE_MS = 3_000;
 
 /** Opens a pool; connects nothing yet. Counts (`int8`) come back as numbers: none of ours reaches 2^53. */
-export function openDatabase({ url, session, connections, onTrouble }: DatabaseOptions): Database {
+export function openDatabase(options: DatabaseOptions): Database {
+  const { url, session, connections, statementTimeoutMs, onTrouble } = options;
   const pool = new pg.Pool({
     connectionString: url,
     application_name: session,
     max: connections,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    ...(statementTimeoutMs === undefined ? {} : { statement_timeout: statementTimeoutMs }),
     // A process that was frozen inside a transaction must not hold its locks for ever.
     idle_in_transaction_session_timeout: 60_000,
     types: { getTypeParser: (id, format) => (id === INT8 ? Number : pg.types.getTypeParser(id, format as 'text')) },

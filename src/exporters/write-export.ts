@@ -1,11 +1,11 @@
 import type { ExportFormat } from '../domain/harvest-request.ts';
-import { parseLossless } from '../domain/json-text.ts';
 import { csvExporter } from './csv.ts';
 import { createDirectory, syncDirectory } from './export-directory.ts';
 import { ExportError, type Exporter, type ExportRecord, type Fields, type RecordEncoder } from './exporter.ts';
 import { jsonExporter } from './json.ts';
 import { type ManifestFacts, type PublishedFile, removeManifest, stageManifest } from './manifest.ts';
 import { ndjsonExporter } from './ndjson.ts';
+import { ShapedRecord, SourceRecord } from './source-record.ts';
 import { StagedFile } from './staged-file.ts';
 
 export const exporters: Readonly<Record<ExportFormat, Exporter>> = {
@@ -164,55 +164,6 @@ function isReadable(record: ExportRecord): boolean {
   } catch {
     return false;
   }
-}
-
-/** A record as the source gave it. */
-class SourceRecord implements ExportRecord {
-  readonly text: string;
-  #fields: Fields | undefined;
-
-  constructor(text: string) {
-    this.text = onOneLine(text);
-  }
-
-  get fields(): Fields {
-    this.#fields ??= parseFields(this.text);
-    return this.#fields;
-  }
-}
-
-/** A record in another shape, whose text is made from its fields. */
-class ShapedRecord implements ExportRecord {
-  readonly #source: string;
-  readonly #transform: (record: Fields) => Fields;
-  #fields: Fields | undefined;
-  #text: string | undefined;
-
-  constructor(source: string, transform: (record: Fields) => Fields) {
-    this.#source = source;
-    this.#transform = transform;
-  }
-
-  get fields(): Fields {
-    this.#fields ??= this.#transform(parseFields(this.#source));
-    return this.#fields;
-  }
-
-  get text(): string {
-    this.#text ??= JSON.stringify(this.fields);
-    return this.#text;
-  }
-}
-
-/** In JSON, a line break can only stand between tokens, where a space does as well. There is hardly ever one, and to look for it costs next to nothing. */
-function onOneLine(text: string): string {
-  return text.includes('\n') || text.includes('\r') ? text.replaceAll(/[\r\n]/g, ' ') : text;
-}
-
-function parseFields(text: string): Fields {
-  const value = parseLossless(text);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new TypeError(`a record is a JSON object, but this is ${text.slice(0, 40)}`);
 }
 
 async function finish({ exporter, file }: Output, records: number): Promise<PublishedFile> {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { findDataset } from '../db/queries/datasets.ts';
+import { getDataset } from '../db/queries/datasets.ts';
 import { type RunDetails, inspectRun as readDetails } from '../db/queries/run-details.ts';
 import { listRuns, newestRunInState, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { wellWorkersOn } from '../db/queries/workers.ts';
@@ -17,16 +17,8 @@ export function findRun({ database }: SheafContext, reference: string): Promise<
 }
 
 /** Finds a dataset by its name, `source/entity`; throws a UsageError for one that was never harvested. */
-export async function findKnownDataset(
-  { database }: Pick<SheafContext, 'database'>,
-  name: string,
-): Promise<DatasetRow> {
-  const known = await findDataset(database, name);
-  if (known !== undefined) return known;
-  throw new UsageError(`${name} has not been harvested yet. Do that first: sheaf harvest ${name}`, {
-    code: 'unknown-dataset',
-    facts: { dataset: name },
-  });
+export function findKnownDataset({ database }: Pick<SheafContext, 'database'>, name: string): Promise<DatasetRow> {
+  return getDataset(database, name);
 }
 
 /** The newest run that can be gone on with. Throws a UsageError when there is none. */

@@ -7,6 +7,7 @@ import type { ServerAccess } from '../server/server-context.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRunActions } from './actions.ts';
 import type { SheafContext } from './context.ts';
+import { openRecordWriter } from './record-writer.ts';
 import { createScheduleActions } from './schedules.ts';
 import { VERSION } from './version.ts';
 
@@ -47,6 +48,7 @@ async function listen(context: SheafContext, { host, port }: Place, create: type
     access,
     boards: () => queues.boards(),
     out: resolve(settings.SHEAF_OUT),
+    openRecordWriter,
     version: VERSION,
   });
   const stop = async () => {

@@ -22,8 +22,20 @@ export interface ServerContext {
   readonly access: ServerAccess;
   /** The queues, as Bull Board shows them; opened by this. */
   boards(): Promise<readonly BaseAdapter[]>;
+  /** Starts to write records as they are written into files of that format. */
+  openRecordWriter(format: StreamFormat, columns: readonly string[]): RecordWriter;
   /** Sheaf's version. */
   readonly version: string;
+}
+
+/** The formats that can be written as they are read. */
+export type StreamFormat = 'ndjson' | 'csv';
+
+/** Turns JSON texts of records into the bytes of one file. Called in this order. */
+export interface RecordWriter {
+  begin(): string | Uint8Array;
+  encode(texts: readonly string[]): string | Uint8Array;
+  end(): string | Uint8Array;
 }
 
 export interface QueueDepth {

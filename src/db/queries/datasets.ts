@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { isStoreTrouble } from '../../domain/classify.ts';
+import { UsageError } from '../../domain/errors.ts';
 import type { Entity, Field, FieldType } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { eq } from '../drizzle.ts';
@@ -52,6 +53,16 @@ export async function ensureDataset(database: Database, facts: DatasetFacts): Pr
 export async function findDataset({ orm }: Database, name: string): Promise<DatasetRow | undefined> {
   const rows = await orm.select().from(datasets).where(eq(datasets.name, name));
   return rows[0];
+}
+
+/** Throws a UsageError for a dataset that was never harvested. */
+export async function getDataset(database: Database, name: string): Promise<DatasetRow> {
+  const known = await findDataset(database, name);
+  if (known !== undefined) return known;
+  throw new UsageError(`${name} has not been harvested yet. Do that first: sheaf harvest ${name}`, {
+    code: 'unknown-dataset',
+    facts: { dataset: name },
+  });
 }
 
 function isSame(known: DatasetRow, entity: Entity): boolean {

@@ -5,7 +5,7 @@ import { stagedRows } from './staging.ts';
 const READ_ROWS = 2_000;
 
 /** Keys in the order of numbers where they are numbers: shorter decimal numbers are smaller ones. */
-const KEY_ORDER = 'length(key), key';
+export const KEY_ORDER = 'length(key), key';
 
 /** The records a run has staged, in key order, as the source's own JSON texts, some thousands at a time. */
 export function readStaged(database: Database, run: string, hasDuplicates: boolean): AsyncGenerator<string[]> {
@@ -25,13 +25,19 @@ export function readRecords(database: Database, dataset: string): AsyncGenerator
   );
 }
 
-async function* readTexts({ pool }: Database, query: string, values: unknown[]): AsyncGenerator<string[]> {
+/** The only column of a query, some rows at a time, in one snapshot. Whoever stops reading gives the connection back. */
+export async function* readTexts(
+  { pool }: Pick<Database, 'pool'>,
+  query: string,
+  values: readonly unknown[],
+  rowsAtATime = READ_ROWS,
+): AsyncGenerator<string[]> {
   const client = await pool.connect();
   try {
     await client.query('begin read only');
-    await client.query(`declare reading no scroll cursor for ${query}`, values);
+    await client.query(`declare reading no scroll cursor for ${query}`, [...values]);
     for (;;) {
-      const { rows } = await client.query<[string]>({ text: `fetch ${READ_ROWS} from reading`, rowMode: 'array' });
+      const { rows } = await client.query<[string]>({ text: `fetch ${rowsAtATime} from reading`, rowMode: 'array' });
       if (rows.length === 0) break;
       yield rows.map((row) => row[0]);
     }

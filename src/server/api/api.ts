@@ -4,8 +4,11 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import { toStoredError } from '../../domain/errors.ts';
 import { RequestError, sendProblem, toProblem } from '../problem.ts';
 import type { ServerContext } from '../server-context.ts';
+import { openBrowsing } from './browsing.ts';
+import { registerDatasets } from './datasets.ts';
 import { registerDocumentation } from './documentation.ts';
 import type { ApiScope } from './operation.ts';
+import { registerRecords } from './records.ts';
 import { registerRunActions } from './run-actions.ts';
 import { registerRuns } from './runs.ts';
 
@@ -30,6 +33,9 @@ async function registerReads(scope: FastifyInstance, context: ServerContext): Pr
   });
   const app: ApiScope = scope.withTypeProvider<ZodTypeProvider>();
   registerRuns(app, context);
+  const reading = openBrowsing(scope, context);
+  registerDatasets(app, reading);
+  registerRecords(app, reading);
 }
 
 /** What changes something. */
