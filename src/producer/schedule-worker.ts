@@ -62,6 +62,7 @@ export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
     queue,
     repair: async () => {
       await releaseForgottenFirings(database, context.workerId, (firing) => context.held.has(firing));
+      await giveUpTheDead(work);
       await takeDueTimes(context);
       for (const schedule of await startableSchedules(database)) begin(schedule);
       await tryAsOnlyOne(database, 'sheaf schedules', () => putRight(work));
@@ -74,9 +75,12 @@ export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
   };
 }
 
-async function putRight({ database, queues, telemetry }: ScheduleWorkContext): Promise<void> {
+async function giveUpTheDead({ database, telemetry }: ScheduleWorkContext): Promise<void> {
   for (const failed of await releaseDeadFirings(database, firingRetryPolicy.maxAttempts))
     noteFailed(telemetry, failed, PLANNER_DIED);
+}
+
+async function putRight({ database, queues, telemetry }: ScheduleWorkContext): Promise<void> {
   await dropOldFirings(database, KEPT_DAYS);
   const active = (await listSchedules(database)).filter(({ nextAt }) => nextAt !== null);
   const wanted = active.map(({ id, cron, timeZone }) => {

@@ -33,7 +33,7 @@ const MAX_BACKFILL = 1_000;
 export function createScheduleActions(context: SheafContext): ScheduleActions {
   const { database } = context;
   const noted = <T>(action: string, { name }: { name: string }, actor: Actor, work: () => Promise<T>): Promise<T> =>
-    audited(database, { actor, action: `schedule-${action}`, target: { kind: 'schedule', id: name } }, { work });
+    audited(database, { actor, action, target: { kind: 'schedule', id: name } }, { work });
   return {
     add: (schedule, actor) => noted('add', schedule, actor, () => add(context, schedule)),
     remove: (schedule, actor) =>
@@ -51,6 +51,8 @@ export function createScheduleActions(context: SheafContext): ScheduleActions {
 async function add(context: SheafContext, asked: NewSchedule): Promise<ScheduleRow> {
   const now = await databaseNow(context.database);
   checkScheduleName(asked.name);
+  if (asked.requests.length === 0)
+    throw new UsageError('A schedule needs a dataset to harvest, e.g. oda/Sag.', { code: 'no-datasets' });
   const timetable = checkTimetable(asked, now);
   checkJitter(timetable, asked.jitterMs, now);
   await checkRequests(context, asked.requests);

@@ -1,61 +1,14 @@
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
-import type { Actor } from '../../src/domain/actor.ts';
-import type { NewSchedule } from '../../src/domain/schedule.ts';
-import { createScheduleActions, describeSchedule, findSchedule } from '../../src/runtime/schedules.ts';
-import { inlineData } from '../../src/twin/twin-data.ts';
 import { describeEngines } from '../support/engines.ts';
-import { type Fleet, type FleetOptions, startFleet } from '../support/fleet.ts';
-import { range, votes } from '../support/rows.ts';
-
-const ada: Actor = { name: 'ada', role: 'operator', via: 'api', address: null };
-
-interface Bench {
-  readonly fleet: Fleet;
-  readonly actions: ReturnType<typeof createScheduleActions>;
-  add(changes?: Partial<NewSchedule>): Promise<void>;
-  /** Makes the schedule due, as if its time had come so many seconds ago. */
-  due(secondsAgo?: number): Promise<void>;
-  find(): ReturnType<typeof findSchedule>;
-  /** The firings, the oldest first, as `kind state`, with the states of their runs. */
-  firings(): Promise<string[]>;
-  reason(): Promise<string | null | undefined>;
-}
-
-async function setUp(options: Partial<FleetOptions> = {}): Promise<Bench> {
-  const twin = options.twin ?? { dataset: inlineData({ Afstemning: votes(range(1, 120)) }) };
-  const fleet = await startFleet({ ...options, twin });
-  const actions = createScheduleActions(fleet.context);
-  const find = () => findSchedule(fleet.context, 'nightly');
-  const report = async () => describeSchedule(fleet.context, await find());
-  return {
-    fleet,
-    actions,
-    find,
-    add: async (changes = {}) => {
-      const requests = [fleet.request('oda/Afstemning', { formats: [] })];
-      const rules = { overlap: 'skip', catchUp: 'latest', catchUpWindowMs: 86_400_000, jitterMs: 0 } as const;
-      await actions.add({ name: 'nightly', cron: '30 2 * * *', timeZone: 'UTC', requests, ...rules, ...changes }, ada);
-    },
-    due: async (secondsAgo = 0) => {
-      await fleet.context.database.pool.query(
-        `update sheaf.schedules set next_at = date_trunc('second', now()) - $1 * interval '1 second'`,
-        [secondsAgo],
-      );
-    },
-    firings: async () =>
-      (await report()).firings
-        .toReversed()
-        .map(({ kind, state, runs }) => [kind, state, ...runs.map((run) => run.state)].join(' ')),
-    reason: async () => (await report()).firings[0]?.reason,
-  };
-}
+import type { Fleet } from '../support/fleet.ts';
+import { startScheduled } from '../support/scheduled.ts';
 
 const soon = { timeout: 15_000, interval: 50 };
 
 describeEngines('a schedule', (redisUrl) => {
   it('fires each due time once, however many workers race for it', async () => {
-    const bench = await setUp({ redisUrl });
+    const bench = await startScheduled({ redisUrl });
     await bench.add({ overlap: 'allow' });
     const workers = [await bench.fleet.startWorker(), await bench.fleet.startWorker(), await bench.fleet.startWorker()];
     await bench.due();
@@ -71,7 +24,7 @@ describeEngines('a schedule', (redisUrl) => {
   });
 
   it('still fires at its next time, and at those after it, when the queue has lost everything', async () => {
-    const bench = await setUp({ redisUrl });
+    const bench = await startScheduled({ redisUrl });
     await bench.add({ cron: '*/2 * * * * *', overlap: 'skip' });
     await bench.fleet.startWorker();
     const scheduled = async () => (await bench.fleet.context.queues.counts('sheaf-schedules'))['delayed'];
