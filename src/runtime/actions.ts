@@ -2,12 +2,13 @@ import type { RunRow } from '../db/schema.ts';
 import type { Actor } from '../domain/actor.ts';
 import { datasetName } from '../domain/dataset.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
+import type { ReplayReport } from '../domain/replay-report.ts';
 import type { RunActions } from '../server/server-context.ts';
 import { audited } from './audited.ts';
 import type { SheafContext } from './context.ts';
 import { cancel, checkRequests, launchRun, pause, resumeRun, retryRun } from './harvest.ts';
 import type { RejectTarget } from './rejects.ts';
-import { type ReplayOptions, type ReplayReport, replayRejects } from './replay-rejects.ts';
+import { type ReplayOptions, replayRejects } from './replay-rejects.ts';
 
 type Steering = 'cancel' | 'pause' | 'resume' | 'retry';
 

@@ -2,25 +2,10 @@ import { type ReplayCounts, replayBatch } from '../db/queries/replay.ts';
 import type { RunRow } from '../db/schema.ts';
 import { UsageError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
+import type { ReplayedRun, ReplayReport } from '../domain/replay-report.ts';
 import { isSourceOf } from '../workers/work-context.ts';
 import type { SheafContext } from './context.ts';
 import { countMatching, isOpen, type RejectTarget } from './rejects.ts';
-
-/** What `sheaf rejects replay --json` prints. Scripts rely on these names. */
-export interface ReplayReport extends ReplayCounts {
-  readonly of: string | null;
-  /** True: nothing was written. */
-  readonly dryRun: boolean;
-  readonly runs: readonly ReplayedRun[];
-  /** Runs of the dataset whose rejects cannot be replayed, and are not counted. */
-  readonly skipped: readonly { readonly run: string; readonly rejects: number; readonly reason: string }[];
-}
-
-/** What came of a run's rejects. `rejected`: how many still cannot be taken. */
-export interface ReplayedRun extends ReplayCounts {
-  readonly run: string;
-  readonly dataset: string;
-}
 
 /** Why a run's rejects cannot be replayed: completes "Run … ". */
 interface Refusal {

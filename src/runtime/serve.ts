@@ -5,9 +5,10 @@ import { OperatorError, UsageError } from '../domain/errors.ts';
 import { createApp, createWorkerApp } from '../server/app.ts';
 import type { ServerAccess } from '../server/server-context.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { createRunActions } from './actions.ts';
+import { createRunActions, replayAs } from './actions.ts';
 import type { SheafContext } from './context.ts';
 import { openRecordWriter } from './record-writer.ts';
+import { findRejects } from './rejects.ts';
 import { createScheduleActions } from './schedules.ts';
 import { VERSION } from './version.ts';
 
@@ -48,6 +49,8 @@ async function listen(context: SheafContext, { host, port }: Place, create: type
     access,
     boards: () => queues.boards(),
     out: resolve(settings.SHEAF_OUT),
+    replayRejects: async ({ of, ...options }, actor) =>
+      replayAs(context, actor, { target: await findRejects(context, of), options }),
     openRecordWriter,
     version: VERSION,
   });

@@ -4,6 +4,7 @@ import type { RunRow, ScheduleRow } from '../db/schema.ts';
 import type { AccessEntry } from '../domain/access.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
+import type { ReplayReport } from '../domain/replay-report.ts';
 import type { NewSchedule } from '../domain/schedule.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -22,10 +23,20 @@ export interface ServerContext {
   readonly access: ServerAccess;
   /** The queues, as Bull Board shows them; opened by this. */
   boards(): Promise<readonly BaseAdapter[]>;
+  /** Takes rejects of a run or a dataset anew, and notes who did it. Throws a UsageError for one that does not exist. */
+  replayRejects(replay: Replay, actor: Actor): Promise<ReplayReport>;
   /** Starts to write records as they are written into files of that format. */
   openRecordWriter(format: StreamFormat, columns: readonly string[]): RecordWriter;
   /** Sheaf's version. */
   readonly version: string;
+}
+
+export interface Replay {
+  /** A dataset (`oda/Sag`), or a run. */
+  readonly of: string;
+  /** Only rejects with this reason; null for all. */
+  readonly reason: string | null;
+  readonly isDryRun: boolean;
 }
 
 /** The formats that can be written as they are read. */

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { bytes, plural } from '../../domain/numbers.ts';
+import type { ReplayReport } from '../../domain/replay-report.ts';
 import type { RejectFormat } from '../../runtime/export-rejects.ts';
-import type { ReplayReport } from '../../runtime/replay-rejects.ts';
 import { wholeNumber } from '../harvest-options.ts';
 import { printChunks, printData, printJson, say } from '../output.ts';
 import { renderRejects, renderReplay } from '../render/rejects.ts';

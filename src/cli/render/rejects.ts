@@ -1,6 +1,6 @@
 import { count, plural } from '../../domain/numbers.ts';
+import type { ReplayReport } from '../../domain/replay-report.ts';
 import type { RejectFacts, RejectList } from '../../runtime/rejects.ts';
-import type { ReplayReport } from '../../runtime/replay-rejects.ts';
 import { table } from './table.ts';
 
 const KEY_WIDTH = 24;

@@ -44,17 +44,22 @@ export const OPEN_GATE: GateState = {
   error: null,
 };
 
+const STATE = `breaker, failures, error,
+  greatest(0, extract(epoch from coalesce(closed_until, now()) - now()) * 1000)::float8 as "closedForMs",
+  case when learnt_at > now() - interval '${LEARNT_LASTS}'
+       then json_build_object('limit', learnt_limit, 'keptShare', learnt_kept, 'isGuess', learnt_guess,
+                              'ageMs', extract(epoch from now() - learnt_at) * 1000) end as learnt`;
+
 export async function readGate({ pool }: Database, source: string): Promise<GateState> {
-  const { rows } = await pool.query<GateState>(
-    `select breaker, failures, error,
-            greatest(0, extract(epoch from coalesce(closed_until, now()) - now()) * 1000)::float8 as "closedForMs",
-            case when learnt_at > now() - interval '${LEARNT_LASTS}'
-                 then json_build_object('limit', learnt_limit, 'keptShare', learnt_kept, 'isGuess', learnt_guess,
-                                        'ageMs', extract(epoch from now() - learnt_at) * 1000) end as learnt
-     from sheaf.gates where source = $1`,
-    [source],
-  );
+  const { rows } = await pool.query<GateState>(`select ${STATE} from sheaf.gates where source = $1`, [source]);
   return rows[0] ?? OPEN_GATE;
+}
+
+/** The gates of all sources that have been harvested. */
+export async function listGates({ pool }: Database): Promise<(GateState & { readonly source: string })[]> {
+  const known = await pool.query<GateState & { source: string }>(`select source, ${STATE} from sheaf.gates`);
+  const { rows } = await pool.query<{ source: string }>('select distinct source from sheaf.datasets order by source');
+  return rows.map(({ source }) => known.rows.find((gate) => gate.source === source) ?? { source, ...OPEN_GATE });
 }
 
 /** The source asked to be left alone for so long; the latest end that any worker was told counts. */

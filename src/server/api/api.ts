@@ -2,13 +2,17 @@ import etag from '@fastify/etag';
 import type { FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { toStoredError } from '../../domain/errors.ts';
-import { RequestError, sendProblem, toProblem } from '../problem.ts';
+import { sendProblem, toProblem } from '../problem.ts';
 import type { ServerContext } from '../server-context.ts';
 import { openBrowsing } from './browsing.ts';
 import { registerDatasets } from './datasets.ts';
 import { registerDocumentation } from './documentation.ts';
+import { registerExports } from './exports.ts';
+import { registerFleet } from './fleet.ts';
+import { rememberRoutes } from './known-routes.ts';
 import type { ApiScope } from './operation.ts';
 import { registerRecords } from './records.ts';
+import { registerRejectActions, registerRejects } from './rejects.ts';
 import { registerRunActions } from './run-actions.ts';
 import { registerRuns } from './runs.ts';
 
@@ -17,7 +21,7 @@ export async function registerApi(app: FastifyInstance, context: ServerContext):
   answerWithProblems(app, context);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  await registerDocumentation(app, context.version);
+  await registerDocumentation(app, context);
   await app.register(async (scope) => registerReads(scope, context));
   await app.register(async (scope) => registerActions(scope.withTypeProvider<ZodTypeProvider>(), context));
 }
@@ -33,6 +37,9 @@ async function registerReads(scope: FastifyInstance, context: ServerContext): Pr
   });
   const app: ApiScope = scope.withTypeProvider<ZodTypeProvider>();
   registerRuns(app, context);
+  registerExports(app, context);
+  registerRejects(app, context);
+  registerFleet(app, context);
   const reading = openBrowsing(scope, context);
   registerDatasets(app, reading);
   registerRecords(app, reading);
@@ -44,6 +51,7 @@ function registerActions(app: ApiScope, context: ServerContext): void {
     reply.header('cache-control', 'no-store');
   });
   registerRunActions(app, context);
+  registerRejectActions(app, context);
 }
 
 function answerWithProblems(app: FastifyInstance, { telemetry }: ServerContext): void {
@@ -54,12 +62,6 @@ function answerWithProblems(app: FastifyInstance, { telemetry }: ServerContext):
     }
     return sendProblem(request, reply, error);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const asked = `${request.method} ${request.url.split('?', 1)[0]}`;
-    const error = new RequestError(`There is no ${asked}. /api/docs lists what there is.`, {
-      status: 404,
-      code: 'unknown-route',
-    });
-    return sendProblem(request, reply, error);
-  });
+  const refuse = rememberRoutes(app);
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, refuse(request)));
 }

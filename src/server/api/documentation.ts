@@ -2,6 +2,8 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { installationId } from '../../db/queries/installation.ts';
+import type { ServerContext } from '../server-context.ts';
 import { tags } from './operation.ts';
 
 const DESCRIPTION = `Starts, watches and steers harvests, and reads what they brought.
@@ -10,7 +12,11 @@ Errors are problem details (RFC 9457) with a stable \`code\`. Lists come in page
 an ETag. docs/api.md has examples.`;
 
 /** The OpenAPI document of the routes that are registered after this, and its page. */
-export async function registerDocumentation(app: FastifyInstance, version: string): Promise<void> {
+export async function registerDocumentation(
+  app: FastifyInstance,
+  { version, database }: Pick<ServerContext, 'version' | 'database'>,
+): Promise<void> {
+  const session = `sheaf-${await installationId(database)}`;
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
