@@ -30,7 +30,7 @@ export async function registerDocumentation(
           session: {
             type: 'apiKey',
             in: 'cookie',
-            name: 'sheaf-session',
+            name: session,
             description: "Signed in on the pages. The cookie's name ends in the id of the installation.",
           },
         },
