@@ -114,7 +114,7 @@ function ofSheafError(error: SheafError): ProblemAnswer {
 /** 404 for what the path names, 409 for what makes no sense as things stand, 400 for everything else. */
 function usageStatus(code: string): number {
   if (/^unknown-(?:run|dataset|record|reject|export|schedule)$|^export-gone$/.test(code)) return 404;
-  return /^cannot-|^other-source$/.test(code) ? 409 : 400;
+  return /^cannot-|^other-source$|^schedule-exists$/.test(code) ? 409 : 400;
 }
 
 function storeAway(): ProblemAnswer {

@@ -15,6 +15,7 @@ import { registerRecords } from './records.ts';
 import { registerRejectActions, registerRejects } from './rejects.ts';
 import { registerRunActions } from './run-actions.ts';
 import { registerRuns } from './runs.ts';
+import { registerScheduleActions, registerSchedules } from './schedules.ts';
 
 /** The REST API, below `/api`. */
 export async function registerApi(app: FastifyInstance, context: ServerContext): Promise<void> {
@@ -40,6 +41,7 @@ async function registerReads(scope: FastifyInstance, context: ServerContext): Pr
   registerExports(app, context);
   registerRejects(app, context);
   registerFleet(app, context);
+  registerSchedules(app, context);
   const reading = openBrowsing(scope, context);
   registerDatasets(app, reading);
   registerRecords(app, reading);
@@ -52,6 +54,7 @@ function registerActions(app: ApiScope, context: ServerContext): void {
   });
   registerRunActions(app, context);
   registerRejectActions(app, context);
+  registerScheduleActions(app, context);
 }
 
 function answerWithProblems(app: FastifyInstance, { telemetry }: ServerContext): void {

@@ -21,6 +21,7 @@ export type ApiScope = FastifyInstance<
 export const tags = [
   { name: 'runs', description: 'Harvests: start them, watch them, steer them, fetch their files.' },
   { name: 'datasets', description: 'What has been harvested: the current records, and what changed.' },
+  { name: 'schedules', description: 'What is harvested at set times, and what came of it.' },
   { name: 'rejects', description: 'Records that could not be taken, each with its reason.' },
   { name: 'fleet', description: 'Workers, and the gates that let requests to sources through.' },
 ] as const satisfies readonly { name: string; description: string }[];
