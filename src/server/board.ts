@@ -2,6 +2,7 @@ import { createBullBoard } from '@bull-board/api';
 import { FastifyAdapter } from '@bull-board/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { writeAudit } from '../db/queries/audit.ts';
+import { allowInlineStyles } from './security/headers.ts';
 import type { ServerContext } from './server-context.ts';
 
 const PREFIX = '/board';
@@ -15,6 +16,7 @@ export async function registerBoard(app: FastifyInstance, context: ServerContext
   const serverAdapter = adapter as unknown as Board['serverAdapter'];
   createBullBoard({ queues: await context.boards(), serverAdapter, options: { uiConfig, handlerHooks } });
   adapter.setBasePath(PREFIX);
+  allowInlineStyles(app);
   app.addHook('preHandler', async (request) => {
     request.headers[ROLE_HEADER] = request.actor.role;
   });
