@@ -40,6 +40,11 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   croner: ['domain/cron.ts'],
   fastify: ['server/'],
   ghtml: ['server/'],
+  '@opentelemetry/api': ['telemetry/tracing.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['telemetry/tracing.ts'],
+  '@opentelemetry/resources': ['telemetry/tracing.ts'],
+  '@opentelemetry/sdk-trace-node': ['telemetry/tracing.ts'],
+  'bullmq-otel': ['queues/queue-tracing.ts'],
   'prom-client': ['telemetry/metrics.ts', 'server/metrics.ts'],
   '@bull-board/api': ['queues/queues.ts', 'server/board.ts', 'server/server-context.ts'],
   '@bull-board/fastify': ['server/board.ts'],
@@ -109,6 +114,13 @@ describe('the import table', () => {
     const strays = users.filter(({ path }) => !places.some((place) => path === place || path.startsWith(place)));
     expect(users.length).toBeGreaterThan(0);
     expect(strays.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('loads what traces only where something is traced', () => {
+    const early = /import (?!type\b)[^;]*from '[^']*(?:telemetry\/|\.\/)(?:tracing|queue-tracing)\.ts'/;
+    expect(files.filter(({ text }) => early.test(text)).map(({ path }) => path)).toEqual([]);
+    const late = files.filter(({ text }) => /import\('[^']*tracing\.ts'\)/.test(text));
+    expect(late.map(({ path }) => path).toSorted()).toEqual(['runtime/context.ts', 'runtime/trace-runs.ts']);
   });
 
   it('lets only config read the environment', () => {

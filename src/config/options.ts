@@ -218,6 +218,23 @@ export const options = {
     fallback: 'failed,partial',
     schema: endedStates.default(['failed', 'partial']),
   }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: option({
+    summary: 'Where traces are sent to, by OTLP over HTTP: the base URL; `v1/traces` below it is posted to.',
+    fallback: 'unset: nothing is traced',
+    schema: z.url({ protocol: /^https?$/, error: 'an http or https URL' }).optional(),
+    isSecret: true,
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: option({
+    summary: 'Headers for that: name=value, separated by commas, the values percent-encoded.',
+    fallback: 'none',
+    schema: z.string().optional(),
+    isSecret: true,
+  }),
+  OTEL_SERVICE_NAME: option({
+    summary: 'The name of the service in traces.',
+    fallback: 'sheaf',
+    schema: z.string().min(1).default('sheaf'),
+  }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',
     fallback:

@@ -75,10 +75,19 @@ export function nameRun(): string {
  * Of any number that plan under the same id, one writes the run; the others fail.
  */
 export async function planRun(context: ProducerContext, request: HarvestRequest, id = nameRun()): Promise<string> {
+  const { telemetry } = context;
+  const { source, entity } = request.dataset;
+  const attributes = { 'sheaf.run': id, 'sheaf.source': source, 'sheaf.dataset': `${source}/${entity}` };
+  return telemetry.within({ run: id }, () =>
+    telemetry.span('plan', attributes, () => planWithin(context, request, id)),
+  );
+}
+
+async function planWithin(context: ProducerContext, request: HarvestRequest, id: string): Promise<string> {
   const plan = await planHarvest(context, request);
   const dataset = await ensurePlannedDataset(context, request, plan);
   const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);
-  await writePlan(context.database, { id, dataset, request, sourceUrl }, plan);
+  await writePlan(context, { id, dataset, request, sourceUrl }, plan);
   context.telemetry.emit('run.planned', {
     run: id,
     dataset,
@@ -109,7 +118,7 @@ async function ensurePlannedDataset(
 const EVERYTHING: Selection = { filter: null, select: null, maxRecords: null };
 
 async function writePlan(
-  database: Database,
+  { database, telemetry }: ProducerContext,
   run: Pick<NewRun, 'id' | 'dataset' | 'request' | 'sourceUrl'>,
   plan: Plan,
 ): Promise<void> {
@@ -121,8 +130,9 @@ async function writePlan(
     await insertSlices(database, run.id, plan.slices);
     await sealRun(database, run.id);
   } catch (error) {
-    const end = { state: 'failed', reason: 'its plan could not be written', error: toStoredError(error) } as const;
-    await endRun(database, run.id, end).catch(() => undefined); // else the reconciler ends it
+    const end = { state: 'failed', reason: 'its plan could not be written' } as const;
+    const isEnded = await endRun(database, run.id, { ...end, error: toStoredError(error) }).catch(() => false); // else the reconciler ends it
+    if (isEnded) telemetry.emit('run.state', { run: run.id, ...end });
     throw error;
   }
 }

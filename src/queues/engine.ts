@@ -15,7 +15,7 @@ export interface QueueEngine {
   check(): Promise<void>;
 }
 
-export type EngineOptions = Pick<QueueOptions, 'defaultJobOptions' | 'prefix' | 'settings'>;
+export type EngineOptions = Pick<QueueOptions, 'defaultJobOptions' | 'prefix' | 'settings' | 'telemetry'>;
 export type EngineWorkerOptions = Omit<WorkerOptions, 'connection'>;
 
 /** The part of BullMQ's Queue that Sheaf uses. */
@@ -40,7 +40,12 @@ export interface WaitingJob {
 export interface EngineJob {
   readonly name: string;
   readonly data: unknown;
-  readonly opts: { readonly jobId: string; readonly delay?: number };
+  readonly opts: {
+    readonly jobId: string;
+    readonly delay?: number;
+    /** Which trace the job belongs to. */
+    readonly telemetry?: { readonly metadata: string };
+  };
 }
 
 export interface EngineRepeat {

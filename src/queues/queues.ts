@@ -1,9 +1,10 @@
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import { isStoreTrouble } from '../domain/classify.ts';
-import { type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
+import { type EngineJob, type EngineQueue, type QueueEngine, readPayload } from './engine.ts';
 import { keepSchedulers, repeatStrategy, type Scheduler } from './job-schedulers.ts';
 import { createPostgresEngine } from './postgres-engine.ts';
 import { jobIdOf, KEPT_JOBS, type Payload, type QueueName, queueNames } from './queue-table.ts';
+import type { QueueTracing } from './queue-tracing.ts';
 import { type QueueWorker, startQueueWorker } from './queue-worker.ts';
 import { createRedisEngine } from './redis-engine.ts';
 import { CLOSE_MS, within } from './within.ts';
@@ -63,12 +64,15 @@ export interface QueuesOptions {
   /** Keeps apart the queues of installations that share a Redis. */
   readonly installation: string;
   readonly onError: (error: Error) => void;
+  /** How jobs join the traces of their runs; undefined where nothing is traced. */
+  readonly tracing?: QueueTracing | undefined;
 }
 
 /** Opens the queues: on Redis when there is a URL for it, in PostgreSQL otherwise. Nothing connects before first use. */
-export function openQueues({ databaseUrl, redisUrl, installation, onError }: QueuesOptions): Queues {
+export function openQueues({ databaseUrl, redisUrl, installation, onError, tracing }: QueuesOptions): Queues {
   const engine = redisUrl === undefined ? createPostgresEngine(databaseUrl) : createRedisEngine(redisUrl);
   const prefix = `{sheaf-${installation}}`; // the braces keep a Redis Cluster from spreading one queue's keys
+  const traced = tracing === undefined ? {} : { telemetry: tracing.telemetry };
   const opened = new Map<QueueName, EngineQueue>();
   const boards: EngineQueue[] = [];
   let isClosing = false; // a connection that ends while it is being closed is no trouble
@@ -79,7 +83,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
   const queue = (name: QueueName): EngineQueue => {
     const known = opened.get(name);
     if (known !== undefined) return known;
-    const created = engine.createQueue(name, { prefix, defaultJobOptions, settings });
+    const created = engine.createQueue(name, { prefix, defaultJobOptions, settings, ...traced });
     created.on('error', tell);
     opened.set(name, created);
     return created;
@@ -106,7 +110,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
     add: async (name, payloads, options = {}) => {
       for (let from = 0; from < payloads.length; from += CHUNK) {
         const chunk = payloads.slice(from, from + CHUNK);
-        await use(name, (used) => addChunk(used, chunk, options.delayMs ?? 0));
+        await use(name, (used) => addChunk(used, chunk, { delayMs: options.delayMs ?? 0, tracing }));
       }
     },
     work: (name, process, { concurrency }) =>
@@ -114,7 +118,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError }: Que
         name,
         concurrency,
         process: async (job) => process(readPayload(name, job.data)),
-        create: (handle) => engine.createWorker(name, handle, { prefix, concurrency, ...workerOptions }),
+        create: (handle) => engine.createWorker(name, handle, { prefix, concurrency, ...workerOptions, ...traced }),
         onError: tell,
       }),
     keepSchedulers: (name, wanted) => use(name, (used) => keepSchedulers(used, wanted)),
@@ -166,13 +170,29 @@ async function depthOf(queue: QueueName, used: EngineQueue): Promise<QueueDepth>
   return { queue, jobs, oldestWaitingMs };
 }
 
-async function addChunk(queue: EngineQueue, payloads: readonly Payload<QueueName>[], delayMs: number): Promise<void> {
+interface AddOptions {
+  readonly delayMs: number;
+  readonly tracing: QueueTracing | undefined;
+}
+
+async function addChunk(
+  queue: EngineQueue,
+  payloads: readonly Payload<QueueName>[],
+  { delayMs, tracing }: AddOptions,
+): Promise<void> {
   const jobs = payloads.map((payload) => {
     const jobId = jobIdOf(payload);
-    return { name: jobId, data: payload, opts: delayMs > 0 ? { jobId, delay: delayMs } : { jobId } };
+    const delay = delayMs > 0 ? { delay: delayMs } : {};
+    return { name: jobId, data: payload, opts: { jobId, ...delay, ...traceOf(payload, tracing) } };
   });
   const added = await queue.addBulk(jobs);
   // addBulk resolves even when the store refused an entry: it then names it by a negative error code.
   const refused = jobs.find((job, position) => added[position]?.id !== job.opts.jobId);
   if (refused !== undefined) throw new Error(`the queue did not take job ${refused.opts.jobId}`);
+}
+
+/** The same for every job of a run, whoever adds it: a job that the reconciler adds anew belongs to the run's trace, too. */
+function traceOf(payload: Payload<QueueName>, tracing: QueueTracing | undefined): Pick<EngineJob['opts'], 'telemetry'> {
+  if (tracing === undefined || !('run' in payload)) return {};
+  return { telemetry: { metadata: tracing.carrierOf(payload.run) } };
 }

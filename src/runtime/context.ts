@@ -9,13 +9,16 @@ import { installationId } from '../db/queries/installation.ts';
 import { toStoredError, UsageError } from '../domain/errors.ts';
 import type { ReachableSource } from '../producer/plan-run.ts';
 import { migratePostgresEngine } from '../queues/postgres-engine.ts';
+import type { QueueTracing } from '../queues/queue-tracing.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/events.ts';
 import { type LogLevel, logEvents } from '../telemetry/logger.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import { commandLineActor } from './audited.ts';
 import { Closing } from './closing.ts';
 import { startEmbedded } from './embedded.ts';
 import { createSources, type Sources } from './sources.ts';
+import { openTracing, traceEvents } from './trace-runs.ts';
 
 /** Everything that the commands work with, built in one place. Close it when done: in reverse order, twice is fine. */
 export interface SheafContext {
@@ -49,14 +52,20 @@ export async function openContext(options: ContextOptions): Promise<SheafContext
   const { settings } = options;
   const closing = new Closing();
   try {
-    const telemetry = createTelemetry();
+    const tracing = await openTracing(settings, (message) =>
+      telemetry.emit('connection.trouble', { store: 'traces', error: toStoredError(new Error(message)) }),
+    );
+    const telemetry = createTelemetry(tracing?.tracer);
+    if (tracing !== undefined) closing.add(() => tracing.close());
     logEvents(telemetry, settings.SHEAF_LOG_LEVEL ?? options.logLevel);
     const { database, isEmbedded } = await openStore(options, closing, telemetry);
+    if (tracing !== undefined) closing.add(traceEvents({ tracing, telemetry, database }));
     const queues = openQueues({
       databaseUrl: database.url,
       redisUrl: settings.REDIS_URL,
       installation: await installationId(database),
       onError: (error) => telemetry.emit('connection.trouble', { store: 'queue', error: toStoredError(error) }),
+      tracing: tracing && (await queueTracing(tracing)),
     });
     closing.add(() => queues.close());
     if (options.usesQueues ?? true) await queues.check();
@@ -74,6 +83,11 @@ export async function openContext(options: ContextOptions): Promise<SheafContext
     await closing.close();
     throw error;
   }
+}
+
+async function queueTracing({ carrierOf }: Tracing): Promise<QueueTracing> {
+  const { createQueueTracing } = await import('../queues/queue-tracing.ts');
+  return createQueueTracing(carrierOf);
 }
 
 async function openStore(

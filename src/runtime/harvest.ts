@@ -41,16 +41,18 @@ export async function launchRun(context: SheafContext, request: HarvestRequest, 
 }
 
 /** Cancels a run. Throws a UsageError when it has ended. What it had staged is dropped. */
-export async function cancel({ database }: SheafContext, run: RunRow): Promise<void> {
+export async function cancel({ database, telemetry }: SheafContext, run: RunRow): Promise<void> {
   if (!(await cancelRun(database, run.id)))
     throw refuse(run, { code: 'cannot-cancel', why: `has ended already: it is ${run.state}` });
+  telemetry.emit('run.state', { run: run.id, state: 'cancelled', reason: null });
   await dropStaging(database, run.id);
 }
 
 /** Pauses a run: its slices are handed back, and wait. Throws a UsageError when it is not fetching. */
-export async function pause({ database }: SheafContext, run: RunRow): Promise<void> {
+export async function pause({ database, telemetry }: SheafContext, run: RunRow): Promise<void> {
   if (!(await pauseRun(database, run.id)))
     throw refuse(run, { code: 'cannot-pause', why: `is ${run.state}; only a run that is fetching can be paused` });
+  telemetry.emit('run.state', { run: run.id, state: 'paused', reason: null });
 }
 
 /**
@@ -77,7 +79,9 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
   if (hasEnded(run.state) && (await reopenRun(database, run.id))) {
     telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });
   }
-  if (run.state === 'paused') await unpauseRun(database, run.id);
+  if (run.state === 'paused' && (await unpauseRun(database, run.id))) {
+    telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });
+  }
   await enqueueSlices(context, run.id, Date.now());
   await finaliseIfSettled(context, run.id);
   // A finaliser that died leaves a job that looks active until the queue finds it stalled; this one need not wait.

@@ -227,7 +227,7 @@ async function timed<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const startedAt = performance.now();
-  const result = await work();
+  const result = await telemetry.span(step, { 'sheaf.run': run }, work);
   telemetry.emit('finalise.step', { run, step, durationMs: performance.now() - startedAt });
   return result;
 }

@@ -13,12 +13,17 @@ export interface FinaliseWorker {
 
 /** Takes finalisations from the queue. Two at once, so that a large run does not hold up a small one. */
 export function startFinaliseWorker(context: WorkContext): FinaliseWorker {
+  const { telemetry } = context;
   const held = new Set<string>();
   const process = async (job: { run: string; generation: number }): Promise<string> => {
     if (held.has(job.run)) return 'this worker is at it';
     held.add(job.run);
     try {
-      return await finaliseRun(context, job);
+      const { run, generation } = job;
+      const attributes = { 'sheaf.run': run, 'sheaf.generation': generation };
+      return await telemetry.within({ run }, () =>
+        telemetry.span('finalise', attributes, () => finaliseRun(context, job)),
+      );
     } finally {
       held.delete(job.run);
     }

@@ -72,10 +72,11 @@ async function setAsidePoison(context: ReconcileContext, poison: PoisonSlice): P
   await settleLostSlice(context, poison, error);
 }
 
-async function endLostPlans({ database }: ReconcileContext): Promise<void> {
+async function endLostPlans({ database, telemetry }: ReconcileContext): Promise<void> {
   const reason = 'its planner died before the plan was sealed; harvest again';
   for (const run of await findLostPlans(database, PLANNING_MINUTES))
-    await endRun(database, run, { state: 'failed', reason });
+    if (await endRun(database, run, { state: 'failed', reason }))
+      telemetry.emit('run.state', { run, state: 'failed', reason });
 }
 
 /**

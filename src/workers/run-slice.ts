@@ -7,6 +7,7 @@ import type { SliceOutcome } from '../domain/outcome.ts';
 import { isSuspect } from '../domain/poison.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
 import type { Fetched, Page, PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
+import type { Span } from '../telemetry/tracer.ts';
 import { isSourceOf, type WorkContext } from './work-context.ts';
 
 /** What is fixed while a slice is walked. */
@@ -105,18 +106,43 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
 
 async function walkPages(context: WorkContext, walk: Walk): Promise<SliceOutcome> {
   const { span, cursor } = walk.claim;
-  let fetching = fetchPage(walk, cursor);
-  for (let pages = walk.claim.pages + 1; ; pages++) {
-    const fetched = await fetching;
-    const next = fetched.value.next;
-    const give = next !== null && pages >= walk.budget ? splitRest(span, next) : [];
-    const isLast = next === null || give.length > 0;
-    if (!isLast) fetching = fetchAhead(walk, next);
-    const result = await stage(context, walk, { fetched, give, isLast, cursor: next ?? span.upto });
-    if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
-    if (isLast) return { kind: 'staged' };
-    if (walk.stop.aborted) return { kind: 'handed-back' };
+  let ahead = openPage(context, walk, cursor);
+  try {
+    for (let pages = walk.claim.pages + 1; ; pages++) {
+      const page = ahead;
+      const fetched = await page.fetching;
+      const next = fetched.value.next;
+      const give = next !== null && pages >= walk.budget ? splitRest(span, next) : [];
+      const isLast = next === null || give.length > 0;
+      if (!isLast) ahead = openPage(context, walk, next);
+      const position = { fetched, give, isLast, cursor: next ?? span.upto };
+      const result = await page.span.inside(() => stage(context, walk, position)).finally(page.span.end);
+      if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
+      if (isLast) return { kind: 'staged' };
+      if (walk.stop.aborted) return { kind: 'handed-back' };
+    }
+  } finally {
+    ahead.span.end();
   }
+}
+
+/** A page that is being fetched; its span ends when it is stored. */
+interface OpenPage {
+  readonly fetching: Promise<Fetched<Page>>;
+  readonly span: Span;
+}
+
+function openPage({ telemetry }: WorkContext, walk: Walk, cursor: number): OpenPage {
+  const { claim, source } = walk;
+  const names = { 'sheaf.run': claim.run, 'sheaf.slice': claim.slice, 'sheaf.source': source.name };
+  const span = telemetry.startSpan('page', { ...names, 'sheaf.cursor': cursor });
+  const fetching = span.inside(() => fetchPage(walk, cursor));
+  // Looked at when its turn comes; until then it is nobody's unhandled rejection.
+  fetching.catch((error: unknown) => {
+    span.fail(error);
+    span.end();
+  });
+  return { fetching, span };
 }
 
 function fetchPage(walk: Walk, cursor: number): Promise<Fetched<Page>> {
@@ -126,12 +152,6 @@ function fetchPage(walk: Walk, cursor: number): Promise<Fetched<Page>> {
     signal: stop,
     kind: query.entity.name,
   });
-}
-
-function fetchAhead(walk: Walk, cursor: number): Promise<Fetched<Page>> {
-  const fetching = fetchPage(walk, cursor);
-  fetching.catch(() => undefined); // looked at when its turn comes; until then it is nobody's unhandled rejection
-  return fetching;
 }
 
 type PageToStage = Pick<StagedPage, 'cursor' | 'isLast' | 'give'> & { readonly fetched: Fetched<Page> };
@@ -145,7 +165,10 @@ async function stage(
   const { records, rejects } = fetched.value;
   const { requests, bytes, durationMs: fetchMs } = fetched;
   const startedAt = performance.now();
-  const result = await stagePage(database, claim, { records, rejects, requests, bytes, ...position });
+  const size = { 'sheaf.records': records.length, 'sheaf.rejects': rejects.length };
+  const result = await telemetry.span('store', size, () =>
+    stagePage(database, claim, { records, rejects, requests, bytes, ...position }),
+  );
   if (result.kind === 'fenced') return 'fenced';
   const names = { run: claim.run, slice: claim.slice };
   const durationMs = performance.now() - startedAt;

@@ -1,6 +1,8 @@
 import type { Claim } from '../db/queries/slices.ts';
 import type { Payload } from '../queues/queue-table.ts';
 import type { QueueWorker } from '../queues/queue-worker.ts';
+import type { Telemetry } from '../telemetry/events.ts';
+import type { Span } from '../telemetry/tracer.ts';
 import { createCompany } from './company.ts';
 import { runSlice } from './run-slice.ts';
 import { settleSlice } from './settle.ts';
@@ -38,8 +40,12 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
       leave = await company.beAlone();
     };
     try {
-      const attempt = await runSlice(context, job, { stop: AbortSignal.any([stopping.signal, stop.signal]), beAlone });
-      return await settleSlice(context, attempt);
+      const options = { stop: AbortSignal.any([stopping.signal, stop.signal]), beAlone };
+      return await traced(context.telemetry, job, async (span) => {
+        const attempt = await runSlice(context, job, options);
+        span.set({ 'sheaf.outcome': attempt.outcome.kind });
+        return settleSlice(context, attempt);
+      });
     } finally {
       held.delete(holding);
       leave();
@@ -58,4 +64,14 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
       await worker.close();
     },
   };
+}
+
+/** What is done for a slice belongs to its run's trace, and its events say so. */
+function traced(
+  { within, span }: Telemetry,
+  { run, slice, attempt }: Payload<'sheaf-slices'>,
+  work: (span: Span) => Promise<string>,
+): Promise<string> {
+  const attributes = { 'sheaf.run': run, 'sheaf.slice': slice, 'sheaf.attempt': attempt };
+  return within({ run, slice }, () => span('slice', attributes, work));
 }
