@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { installationId } from '../../db/queries/installation.ts';
+import { allowInlineStyles } from '../security/headers.ts';
 import type { ServerContext } from '../server-context.ts';
 import { tags } from './operation.ts';
 
@@ -43,8 +44,12 @@ export async function registerDocumentation(
     reply.type('application/json; charset=utf-8');
     return JSON.stringify(app.swagger());
   });
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { url: '/api/openapi.json', docExpansion: 'list', deepLinking: false, persistAuthorization: false },
+  await app.register(async (scope) => {
+    allowInlineStyles(scope);
+    await scope.register(swaggerUi, {
+      routePrefix: '/docs',
+      indexPrefix: '/api',
+      uiConfig: { url: '/api/openapi.json', docExpansion: 'list', deepLinking: false, persistAuthorization: false },
+    });
   });
 }
