@@ -32,7 +32,7 @@ export async function registerDocumentation(
             type: 'apiKey',
             in: 'cookie',
             name: session,
-            description: "Signed in on the pages. The cookie's name ends in the id of the installation.",
+            description: 'Signed in on the pages.',
           },
         },
       },

@@ -39,7 +39,7 @@ export async function registerSecurity(app: FastifyInstance, context: ServerCont
   await app.register(session, {
     key: await sessionKey(database),
     // Cookies know no ports: two installations on one machine must not sign each other's people out.
-    cookieName: `sheaf-session-${await installationId(database)}`,
+    cookieName: `sheaf-${await installationId(database)}`,
     expiry: SESSION_IDLE_MS / 1_000,
     cookie: { path: '/', httpOnly: true, sameSite: 'strict', maxAge: SESSION_IDLE_MS / 1_000 },
   });

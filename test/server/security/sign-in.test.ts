@@ -24,7 +24,7 @@ it('leads people to the sign-in page and back to where they were, never to anoth
 
   const back = await submit(url, '/sign-in', { name: 'ada', password: PASSWORD, next: '/runs/x7k2?tab=slices' });
   expect([back.status, back.headers.get('location')]).toEqual([303, '/runs/x7k2?tab=slices']);
-  expect(back.headers.get('set-cookie')).toMatch(/^sheaf-session-\w+=.*; Path=\/; HttpOnly; SameSite=Strict$/);
+  expect(back.headers.get('set-cookie')).toMatch(/^sheaf-\w+=.*; Path=\/; HttpOnly; SameSite=Strict$/);
 
   const refused = await fetch(`${url}/api/runs`, { headers: { accept: 'text/html' } });
   expect(refused.status).toBe(401);
