@@ -7,6 +7,7 @@ import { Watches } from './live/watches.ts';
 import { Pace } from './progress.ts';
 import { registerRun } from './run/routes.ts';
 import { registerRuns } from './runs/routes.ts';
+import { registerSchedules } from './schedules/routes.ts';
 
 /** The pages for people. */
 export async function registerPages(app: FastifyInstance, context: ServerContext): Promise<void> {
@@ -17,5 +18,6 @@ export async function registerPages(app: FastifyInstance, context: ServerContext
   const live = { pace: new Pace(), watches };
   registerRuns(app, context, live);
   registerRun(app, context, live);
+  registerSchedules(app, context);
   registerDatasets(app, context, live);
 }
