@@ -3,6 +3,7 @@ import { SheafError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import { VERSION } from '../runtime/version.ts';
 import { addAccess } from './commands/access.ts';
+import { addChanges } from './commands/changes.ts';
 import { addControl } from './commands/control.ts';
 import { addDb } from './commands/db.ts';
 import { addDemo } from './commands/demo.ts';
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     addResume,
     addControl,
     addRejects,
+    addChanges,
     addExport,
     addSources,
     addSchedule,

@@ -235,6 +235,11 @@ export const options = {
     fallback: 'sheaf',
     schema: z.string().min(1).default('sheaf'),
   }),
+  SHEAF_CHANGES_MONTHS: option({
+    summary: 'How many whole months of changes are kept, besides the current one; older ones are dropped.',
+    fallback: '24',
+    schema: wholeNumber(1, 1_200).default(24),
+  }),
   SHEAF_LOG_LEVEL: option({
     summary: 'What is logged to stderr, as JSON lines: debug, info, warn, error or silent.',
     fallback:

@@ -11,6 +11,7 @@ import { type FinaliseWorker, startFinaliseWorker } from '../workers/finalise-wo
 import { reconcile } from '../workers/reconcile.ts';
 import { type SliceWorker, startSliceWorker } from '../workers/slice-worker.ts';
 import type { WorkContext } from '../workers/work-context.ts';
+import { maintain } from './care.ts';
 import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
@@ -22,6 +23,7 @@ import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 const BEAT_MS = 5_000;
 const REPAIR_MS = 5_000;
+const CARE_MS = 3_600_000;
 
 /** A process's part in the fleet. */
 export interface Worker {
@@ -96,6 +98,8 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     watchdog.lost.then((error) => telemetry.emit('worker.lost', { worker: id, error: toStoredError(error) }));
     const repairing = every(REPAIR_MS, () => repair(working), onError);
     closing.add(() => repairing.stop());
+    const caring = every(CARE_MS, async () => void (await maintain(context)), onError);
+    closing.add(() => caring.stop());
     const scheduling = every(REPAIR_MS, () => schedules.repair(), onError);
     closing.add(() => scheduling.stop());
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { printData, say } from '../output.ts';
+import { printData, printJson, say } from '../output.ts';
+import { renderStats } from '../render/stats.ts';
 import { settingsHere, stopSignal, untilStopped, withContext } from '../session.ts';
 
 export function addDb(program: Command): void {
@@ -12,6 +13,37 @@ export function addDb(program: Command): void {
       const applied = await migrate({ settings: settingsHere(), onProgress: say });
       say(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`);
     });
+  db.command('stats')
+    .description('Shows what the database holds, and the room that it takes.')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', '\nExample:\n  sheaf db stats')
+    .action(({ json }: { json?: boolean }) =>
+      withContext({ usesQueues: false }, async (context) => {
+        const { describeDatabase } = await import('../../runtime/care.ts');
+        const stats = await describeDatabase(context);
+        if (json) printJson(stats);
+        else printData(renderStats(stats));
+      }),
+    );
+  db.command('maintain')
+    .description(
+      'Makes the coming months of the change log, and drops those older than SHEAF_CHANGES_MONTHS. Workers do this every hour.',
+    )
+    .option('--json', 'print what was done as JSON')
+    .addHelpText('after', '\nExample:\n  sheaf db maintain')
+    .action(({ json }: { json?: boolean }) =>
+      withContext({ usesQueues: false }, async (context) => {
+        const { maintain } = await import('../../runtime/care.ts');
+        const done = await maintain(context);
+        if (json) return printJson(done);
+        say(
+          done.dropped.length === 0
+            ? 'No month of the change log was old enough to be dropped.'
+            : `Dropped ${done.dropped.join(', ')}.`,
+        );
+        say(`Changes are known from ${done.changesFrom} on.`);
+      }),
+    );
   db.command('open')
     .description('Keeps the database open until Ctrl-C, and prints its URL: for psql, or any other client.')
     .addHelpText('after', '\nExample:\n  sheaf db open        # then, in another terminal: psql <the URL>')

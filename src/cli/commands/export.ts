@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
 import { type ExportFormat, type Shape, shapes } from '../../domain/harvest-request.ts';
+import { parseMoment } from '../../domain/moment.ts';
 import { bytes, plural } from '../../domain/numbers.ts';
 import { formatOption } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
@@ -11,6 +12,7 @@ interface Flags {
   readonly format: readonly ExportFormat[];
   readonly shape: Shape;
   readonly out?: string;
+  readonly asOf?: string;
   readonly json?: boolean;
 }
 
@@ -27,10 +29,11 @@ export function addExport(program: Command): void {
         .default('source'),
     )
     .option('--out <dir>', 'the folder to write below (default: SHEAF_OUT, or out)')
+    .option('--as-of <moment>', 'the records as they were: 2026-11-21, 2026-11-21T14:30 (UTC), or 2d for two days ago')
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  sheaf export oda/Sag --format csv\n  sheaf export oda/Aktør --shape canonical --out exports',
+      '\nExamples:\n  sheaf export oda/Sag --format csv\n  sheaf export oda/Aktør --shape canonical --out exports\n  sheaf export oda/Sag --as-of 2026-11-01',
     )
     .action(write);
 }
@@ -38,6 +41,7 @@ export function addExport(program: Command): void {
 async function write(dataset: string, flags: Flags): Promise<void> {
   const settings = settingsHere();
   const name = datasetName(parseDataset(dataset));
+  const asOf = flags.asOf === undefined ? null : parseMoment(flags.asOf, new Date());
   await withContext({ settings, usesQueues: false }, async (context) => {
     const { exportDataset } = await import('../../runtime/export-dataset.ts');
     const { format: formats, shape } = flags;
@@ -46,6 +50,7 @@ async function write(dataset: string, flags: Flags): Promise<void> {
       formats,
       shape,
       out: resolve(flags.out ?? settings.SHEAF_OUT),
+      asOf,
     });
     if (flags.json) return printJson({ dataset: name, exports: files });
     for (const file of files) {

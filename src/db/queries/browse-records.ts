@@ -1,5 +1,6 @@
 import type { Database } from '../database.ts';
-import { KEY_ORDER, readTexts } from './records.ts';
+import { readTexts } from '../read-texts.ts';
+import { KEY_ORDER } from './records.ts';
 
 /** How many rows of a stream are read at a time: several streams may be under way. */
 const STREAM_ROWS = 500;

@@ -1,14 +1,51 @@
 import type { Database } from '../database.ts';
+import { readTexts } from '../read-texts.ts';
 
 export const changeKinds = ['insert', 'update', 'delete'] as const;
 export type ChangeKind = (typeof changeKinds)[number];
 
-/** The newest change of a record. */
+/** Which changes of a dataset; null for any. */
+export interface ChangeFilter {
+  readonly dataset: string;
+  /** Only those at or after it. */
+  readonly since: Date | null;
+  readonly run: string | null;
+  readonly kind: ChangeKind | null;
+}
+
+const AT = `to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** A change as JSON: `before` is the record as it was, with the source's own values. */
+const AS_JSON = `jsonb_build_object(
+  'at', ${AT}, 'dataset', dataset, 'key', key, 'kind', kind,
+  'run', run_id, 'fields', fields, 'otherKey', other_key, 'before', before)::text`;
+
+const CHOSEN = `dataset = $1 and at >= coalesce($2::timestamptz, '-infinity') and ($3::text is null or run_id = $3)
+  and ($4::text is null or kind = $4)`;
+
+/** The changes of a dataset in the order in which they were merged, as JSON texts, some thousands at a time. */
+export function readChanges(
+  database: Database,
+  { dataset, since, run, kind }: ChangeFilter,
+  limit: number | null,
+): AsyncGenerator<string[]> {
+  return readTexts(
+    database,
+    `select ${AS_JSON} as text from sheaf.changes where ${CHOSEN} order by at, length(key), key limit $5`,
+    [dataset, since, run, kind, limit],
+  );
+}
+
 export interface Change {
   readonly key: string;
   readonly kind: ChangeKind;
   /** ISO 8601 in UTC, to the microsecond. */
   readonly at: string;
+  readonly run: string;
+  /** Of an update, the fields that differ. */
+  readonly fields: string[] | null;
+  /** The key of the record that this one came back as, or was. */
+  readonly otherKey: string | null;
 }
 
 export interface ChangeQuery {
@@ -19,22 +56,56 @@ export interface ChangeQuery {
   readonly limit: number;
 }
 
-const AT = 'coalesce(deleted_at, changed_at)';
-
-/** The newest change of each record of a dataset, by time, those of the same time by key. */
+/** A page of a dataset's changes in the order in which they were merged, those of one merge by key. */
 export async function pageOfChanges(
   { pool }: Pick<Database, 'pool'>,
   dataset: string,
   { since, after, limit }: ChangeQuery,
 ): Promise<Change[]> {
   const { rows } = await pool.query<Change>(
-    `select key, to_char(${AT} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at,
-            case when deleted_at is not null then 'delete' when first_seen_at = changed_at then 'insert' else 'update' end as kind
-     from sheaf.records
-     where dataset = $1 and ${AT} >= greatest($2::timestamptz, $3::timestamptz, '-infinity')
-       and ($3::timestamptz is null or (${AT}, key) > ($3::timestamptz, $4::text))
-     order by ${AT}, key limit $5`,
+    `select key, kind, ${AT} as at, run_id as run, fields, other_key as "otherKey" from sheaf.changes
+     where dataset = $1 and at >= greatest($2::timestamptz, $3::timestamptz, '-infinity')
+       and ($3::timestamptz is null or (at, key) > ($3::timestamptz, $4::text collate "C"))
+     order by at, key limit $5`,
     [dataset, since, after?.at ?? null, after?.key ?? null, limit],
   );
   return rows;
+}
+
+export type ChangeCounts = Readonly<Record<ChangeKind, number>>;
+
+export async function countChanges(
+  { pool }: Database,
+  { dataset, since, run, kind }: ChangeFilter,
+): Promise<ChangeCounts> {
+  const { rows } = await pool.query<ChangeCounts>(
+    `select count(*) filter (where kind = 'insert') as insert, count(*) filter (where kind = 'update') as update,
+            count(*) filter (where kind = 'delete') as delete
+     from sheaf.changes where ${CHOSEN}`,
+    [dataset, since, run, kind],
+  );
+  return rows[0] ?? { insert: 0, update: 0, delete: 0 };
+}
+
+/** The run whose merge was the last to change something. */
+export async function newestChangingRun({ pool }: Database, dataset: string): Promise<string | undefined> {
+  const { rows } = await pool.query<{ run: string }>(
+    'select run_id as run from sheaf.changes where dataset = $1 order by at desc limit 1',
+    [dataset],
+  );
+  return rows[0]?.run;
+}
+
+/** Changes before this are not known. */
+export async function changesKnownFrom({ pool }: Database): Promise<Date> {
+  const { rows } = await pool.query<{ from: Date }>('select changes_from as from from sheaf.installation');
+  if (rows[0] === undefined) throw new Error('the installation has no row');
+  return rows[0].from;
+}
+
+/** Makes the months of the change log that will be needed, and drops those that ended more than `keptMonths` ago. Returns what was dropped. */
+export async function maintainChanges({ pool }: Database, keptMonths: number): Promise<string[]> {
+  await pool.query('select sheaf.make_change_months(2)');
+  const { rows } = await pool.query<{ name: string }>('select sheaf.drop_change_months($1) as name', [keptMonths]);
+  return rows.map(({ name }) => name);
 }

@@ -1,8 +1,6 @@
 import type { Database } from '../database.ts';
+import { readTexts } from '../read-texts.ts';
 import { stagedRows } from './staging.ts';
-
-/** How many rows are read at a time: memory depends on this, not on the size of what is read. */
-const READ_ROWS = 2_000;
 
 /** Keys in the order of numbers where they are numbers: shorter decimal numbers are smaller ones. */
 export const KEY_ORDER = 'length(key), key';
@@ -25,27 +23,10 @@ export function readRecords(database: Database, dataset: string): AsyncGenerator
   );
 }
 
-/** The only column of a query, some rows at a time, in one snapshot. Whoever stops reading gives the connection back. */
-export async function* readTexts(
-  { pool }: Pick<Database, 'pool'>,
-  query: string,
-  values: readonly unknown[],
-  rowsAtATime = READ_ROWS,
-): AsyncGenerator<string[]> {
-  const client = await pool.connect();
-  try {
-    await client.query('begin read only');
-    await client.query(`declare reading no scroll cursor for ${query}`, [...values]);
-    for (;;) {
-      const { rows } = await client.query<[string]>({ text: `fetch ${rowsAtATime} from reading`, rowMode: 'array' });
-      if (rows.length === 0) break;
-      yield rows.map((row) => row[0]);
-    }
-  } finally {
-    const isUsable = await client.query('rollback').then(
-      () => true,
-      () => false,
-    );
-    client.release(!isUsable);
-  }
+/** The same as they were at a moment. Throws PostgreSQL's error 22023 for one before changes were kept. */
+export function readRecordsAsOf(database: Database, dataset: string, moment: Date): AsyncGenerator<string[]> {
+  return readTexts(database, `select data::text as text from sheaf.records_as_of($1, $2) order by ${KEY_ORDER}`, [
+    dataset,
+    moment,
+  ]);
 }

@@ -62,7 +62,7 @@ export function registerDatasets(app: ApiScope, { browsing }: ReadContext): void
         operationId: 'listChanges',
         summary: "List a dataset's changes",
         description:
-          'What was inserted, updated and deleted, the oldest first, a page at a time. It tells the newest change of each record: one that changed twice is there once.',
+          'What runs have inserted, updated and deleted, in the order in which it was merged, a page at a time. Kept for SHEAF_CHANGES_MONTHS.',
         tags: ['datasets'],
         params: datasetParameter,
         querystring: z.strictObject({

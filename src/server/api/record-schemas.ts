@@ -102,7 +102,15 @@ export const change = z
     dataset: z.string(),
     key: z.string(),
     kind: z.enum(changeKinds),
-    at: moment.meta({ description: 'When Sheaf wrote it, to the microsecond.' }),
+    at: moment.meta({
+      description: 'When it was merged, to the microsecond: of one dataset, later merges have later times.',
+    }),
+    run: z.string().meta({ description: 'The run that found it.' }),
+    fields: z.array(z.string()).nullable().meta({ description: 'Of an update, the fields that differ.' }),
+    otherKey: z
+      .string()
+      .nullable()
+      .meta({ description: 'Re-keyed: the key that a deleted record came back under, or that an inserted one had.' }),
   })
   .meta({ id: 'Change' });
 

@@ -54,12 +54,26 @@ it('finds records by key, by what they say, and by when they changed, whatever t
   expect(await keys(`changedSince=${soon}`)).toEqual(['31']);
   expect(await keys(`changedSince=${soon}&deleted=with`)).toEqual(['31', '32']);
   expect(await keys('deleted=only')).toEqual(['32']);
-  const changes = await fetch(`${fleet.url}/api/datasets/oda/Afstemning/changes?since=${soon}`);
-  expect(await changes.json()).toMatchObject({
-    changes: [
-      { dataset: 'oda/Afstemning', key: '31', kind: 'update' },
-      { key: '32', kind: 'delete' },
-    ],
+});
+
+it('tells what has changed in the order in which it was merged, a page at a time', async () => {
+  const fleet = await harvested();
+  const between = new Date().toISOString();
+  fleet.twin.remove('Afstemning', 32);
+  fleet.twin.put('Afstemning', { ...votes([31])[0], nummer: 0 } as never);
+  const { run } = await fleet.harvest('oda/Afstemning', { formats: [] });
+  type Page = { changes: Record<string, unknown>[]; next: string | null };
+  const read = async (query: string) =>
+    (await (await fetch(`${fleet.url}/api/datasets/oda/Afstemning/changes?${query}`)).json()) as Page;
+  const changes = [
+    { dataset: 'oda/Afstemning', key: '31', kind: 'update', run, fields: ['nummer'], otherKey: null },
+    { key: '32', kind: 'delete', run, fields: null },
+  ];
+  expect(await read(`since=${between}`)).toMatchObject({ changes, next: null });
+  const first = await read(`since=${between}&limit=1`);
+  expect(first.changes).toMatchObject(changes.slice(0, 1));
+  expect(await read(`since=${between}&limit=1&cursor=${first.next}`)).toMatchObject({
+    changes: changes.slice(1),
     next: null,
   });
 });
