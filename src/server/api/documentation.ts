@@ -17,7 +17,7 @@ export async function registerDocumentation(
   app: FastifyInstance,
   { version, database }: Pick<ServerContext, 'version' | 'database'>,
 ): Promise<void> {
-  const session = `sheaf-${await installationId(database)}`;
+  const session = `sheaf-session-${await installationId(database)}`;
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -38,7 +38,8 @@ export async function registerDocumentation(
       },
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) =>
+      withoutUnused(jsonSchemaTransformObject(document) as object) as ReturnType<typeof jsonSchemaTransformObject>,
   });
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
     reply.type('application/json; charset=utf-8');
@@ -52,4 +53,25 @@ export async function registerDocumentation(
       uiConfig: { url: '/api/openapi.json', docExpansion: 'list', deepLinking: false, persistAuthorization: false },
     });
   });
+}
+
+interface Schemas {
+  readonly paths?: unknown;
+  readonly components?: { readonly schemas?: Readonly<Record<string, unknown>> };
+}
+
+/** Each named schema comes as what is taken and as what is answered; only those that the document refers to stay. */
+function withoutUnused<Document extends object>(document: Document & Schemas): Document {
+  const schemas = document.components?.schemas ?? {};
+  const used = new Set<string>();
+  const visit = (part: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(part ?? null).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      visit(schemas[name]);
+    }
+  };
+  visit(document.paths);
+  const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)));
+  return { ...document, components: { ...document.components, schemas: kept } };
 }
