@@ -8,7 +8,8 @@ import { withDatabase } from './global-setup.ts';
 export async function freshDatabaseUrl(): Promise<string> {
   const server = inject('postgresUrl');
   const name = `sheaf_t${randomBytes(6).toString('hex')}`;
-  await asAdministrator(server, `create database ${name} template sheaf_template`);
+  // Copying files is several times as fast as writing a whole database into the log.
+  await asAdministrator(server, `create database ${name} template sheaf_template strategy file_copy`);
   await asAdministrator(
     withDatabase(server, name),
     'update sheaf.installation set id = substr(md5(gen_random_uuid()::text), 1, 8)',

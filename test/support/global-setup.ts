@@ -45,6 +45,11 @@ async function makeTemplate(url: string): Promise<void> {
     `select datname from pg_database where datname like 'sheaf\\_t%'`,
   );
   for (const { datname } of rows) await client.query(`drop database ${client.escapeIdentifier(datname)} with (force)`);
+  // Nothing of a test needs to survive the machine's death. Tests about crashes of PostgreSQL start one of their own.
+  for (const setting of ['fsync', 'full_page_writes', 'synchronous_commit']) {
+    await client.query(`alter system set ${setting} = off`);
+  }
+  await client.query('select pg_reload_conf()');
   await client.query('create database sheaf_template');
   await client.end();
   const template = openDatabase({
