@@ -26,6 +26,7 @@ const NAVIGATION = [
   { path: '/datasets', text: 'Datasets', also: ['/datasets/:source/:entity'] },
   { path: '/schedules', text: 'Schedules', also: [] },
   { path: '/board', text: 'Queues', also: [] },
+  { path: '/audit', text: 'Audit', also: [] },
   { path: '/api/docs', text: 'API', also: [] },
 ] as const;
 
@@ -88,7 +89,7 @@ function renderNavigation({ server, routeOptions, actor }: FastifyRequest): stri
 /** Who has signed in, and the way out. Nothing where nobody has to. */
 function renderAccount({ signedIn, actor }: FastifyRequest): string {
   if (!signedIn) return '';
-  return html`<form class="account" method="post" action="/sign-out"><span>${actor.name} (${actor.role})</span> <button>Sign out</button></form>`;
+  return html`<form class="account" method="post" action="/sign-out"><span>${actor.name} (${actor.role})</span> <button type="submit" class="quiet">Sign out</button></form>`;
 }
 
 function exists(server: FastifyRequest['server'], path: string): boolean {

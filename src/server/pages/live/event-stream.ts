@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import type { Viewer } from './watch.ts';
 
 /** How long a viewer may take no data before it is dropped. A browser that is still there comes back by itself. */
 const PATIENCE_MS = 20_000;
@@ -13,7 +14,7 @@ export function encodeEvent(name: string, data: unknown): string {
  * One viewer's stream of server-sent events. Nothing piles up for a viewer that does not read: what comes meanwhile is
  * left out, and `wasSkipped` says that it has to be told everything anew.
  */
-export class EventStream {
+export class EventStream implements Viewer {
   readonly #response: ServerResponse;
   #fullSince: number | null = null;
   wasSkipped = false;

@@ -1,6 +1,6 @@
 import { UsageError } from '../../../domain/errors.ts';
 import { packStates } from '../assets/slice-map.js';
-import { type EventStream, encodeEvent } from './event-stream.ts';
+import { encodeEvent } from './event-stream.ts';
 
 /** What is to be seen of something at one moment. */
 export interface Picture {
@@ -10,6 +10,17 @@ export interface Picture {
   readonly states: string | null;
   /** True when nothing will change any more. */
   readonly isOver: boolean;
+}
+
+/** Who watches. */
+export interface Viewer {
+  /** Sends an event, or leaves it out where the viewer has not taken the last ones yet. */
+  send(event: string): void;
+  /** Whether it takes events at present. */
+  readonly isReady: boolean;
+  /** Whether one was left out since this was last set to false. */
+  wasSkipped: boolean;
+  end(): void;
 }
 
 /** How often is looked, at most. */
@@ -30,7 +41,7 @@ const AWAY = encodeEvent('away', {});
  * watches, and as often for one as for a hundred.
  */
 export class Watch {
-  readonly #viewers = new Set<EventStream>();
+  readonly #viewers = new Set<Viewer>();
   readonly #look: () => Promise<Picture>;
   readonly #onEmpty: () => void;
   #picture: Picture | null = null;
@@ -45,14 +56,14 @@ export class Watch {
   }
 
   /** A viewer comes: it is told everything, at once where that is known. */
-  add(viewer: EventStream): void {
+  add(viewer: Viewer): void {
     this.#viewers.add(viewer);
     if (this.#isAway) viewer.send(AWAY);
     else if (this.#picture !== null) viewer.send(encodeState(this.#picture));
     if (this.#timer === undefined && !this.#isLooking) void this.#lookOn();
   }
 
-  remove(viewer: EventStream): void {
+  remove(viewer: Viewer): void {
     if (this.#viewers.delete(viewer) && this.#viewers.size === 0) this.close();
   }
 

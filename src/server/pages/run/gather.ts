@@ -1,4 +1,5 @@
 import type { Database } from '../../../db/database.ts';
+import { listAudit } from '../../../db/queries/audit.ts';
 import { listExports } from '../../../db/queries/exports.ts';
 import { type GateState, readGate } from '../../../db/queries/gates.ts';
 import { countRejects, type RejectCount } from '../../../db/queries/rejects.ts';
@@ -12,11 +13,12 @@ import {
   readSliceMap,
   type SliceMap,
 } from '../../../db/queries/slice-map.ts';
-import type { RunRow } from '../../../db/schema.ts';
+import type { AuditRow, RunRow } from '../../../db/schema.ts';
 import type { ExportedFile } from '../../../domain/report.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import type { Pace, Progress } from '../progress.ts';
 
+const DEEDS_SHOWN = 20;
 /** How many points a chart has; more could not be told apart. */
 const CHART_POINTS = 120;
 /** Workers have told of what they did by then. */
@@ -36,6 +38,8 @@ export interface RunDetails {
   readonly holders: readonly Holder[];
   readonly rejects: readonly RejectCount[];
   readonly exports: readonly ExportedFile[];
+  /** Who did what to it, the newest first. */
+  readonly deeds: readonly AuditRow[];
   /** What the run has done over time; without the stretch that still goes on. */
   readonly points: readonly ChartPoint[];
 }
@@ -53,15 +57,24 @@ export async function gatherFigures(database: Database, id: string, pace: Pace):
 }
 
 export async function gatherDetails(database: Database, { run, map }: RunFigures): Promise<RunDetails> {
-  const [gate, errors, holders, rejects, exports, points] = await Promise.all([
+  const [gate, errors, holders, rejects, exports, deeds, points] = await Promise.all([
     readGate(database, run.request.dataset.source),
     map.errors === 0 ? [] : groupErrors(database, run.id),
     map.states.includes('w') ? listHolders(database, run.id) : [],
     map.rejects === 0 ? [] : countRejects(database, { runs: [run.id], reason: null }),
     listExports(database, { run: run.id, generation: run.generation }),
+    listAudit(database, { run: run.id, limit: DEEDS_SHOWN }),
     readSamples(database, run.id, CHART_POINTS),
   ]);
-  return { gate, errors, holders, rejects, exports, points: hasEnded(run.state) ? points : withoutCurrent(points) };
+  return {
+    gate,
+    errors,
+    holders,
+    rejects,
+    exports,
+    deeds,
+    points: hasEnded(run.state) ? points : withoutCurrent(points),
+  };
 }
 
 /**

@@ -3,6 +3,7 @@ import type { RejectCount } from '../../../db/queries/rejects.ts';
 import type { ErrorGroup } from '../../../db/queries/slice-map.ts';
 import { bytes, count, duration, plural } from '../../../domain/numbers.ts';
 import { hasEnded } from '../../../domain/run.ts';
+import { momentAgo } from '../elements.ts';
 import { adviceFor } from './advice.ts';
 import type { RunView } from './gather.ts';
 
@@ -67,4 +68,14 @@ export function renderExports({ exports, run }: RunView): string {
       html`<li><a class="button quiet" download href="/api/runs/${run.id}/exports/${format}">${format}</a> ${plural(records, 'record')}, ${bytes(size)}<small>SHA-256 <code class="sum">${sha256}</code></small><small class="path">${path}</small></li>`,
   );
   return html`<ul class="files">!${rows}</ul>`;
+}
+
+/** Who did what to the run. */
+export function renderDeeds({ deeds, now }: RunView): string {
+  if (deeds.length === 0) return html`<p class="lead">Nobody has done anything to it that was noted.</p>`;
+  const rows = deeds.map(
+    ({ at, actor, via, action, outcome }) =>
+      html`<li><b>${actor}</b> ${action}!${outcome === 'done' ? '' : html` <em>${outcome}</em>`}, !${momentAgo(at, now)} <small>(${via})</small></li>`,
+  );
+  return html`<ul class="deeds">!${rows}</ul>`;
 }

@@ -5,7 +5,7 @@ import { datasetLink, figure, livePart, momentAgo, stateBadge } from '../element
 import { renderActions } from './actions.ts';
 import { renderCharts } from './chart.ts';
 import type { RunFigures, RunView } from './gather.ts';
-import { renderErrors, renderExports, renderGate, renderHolders, renderRejects } from './parts.ts';
+import { renderDeeds, renderErrors, renderExports, renderGate, renderHolders, renderRejects } from './parts.ts';
 import { renderProof } from './proof.ts';
 import { renderSliceLegend, renderSliceMap } from './slice-map.ts';
 
@@ -29,8 +29,9 @@ export function renderRun(view: RunView, canSteer: boolean): string {
 <section aria-labelledby="changes"><h2 id="changes">What changed</h2>!${part('changes')}</section>
 <section aria-labelledby="exports"><h2 id="exports">Files</h2>!${part('exports')}</section>
 <section aria-labelledby="source"><h2 id="source">Source and workers</h2>!${part('source')}</section>
-</div>
-<section aria-labelledby="asked"><h2 id="asked">What was asked for</h2>!${renderAsked(view)}</section>`;
+<section aria-labelledby="asked"><h2 id="asked">What was asked for</h2>!${renderAsked(view)}</section>
+<section aria-labelledby="deeds"><h2 id="deeds">Who did what</h2>!${part('deeds')}</section>
+</div>`;
 }
 
 /** What changes from second to second, by name. */
@@ -53,6 +54,7 @@ export function renderParts(view: RunView) {
     proof: renderProof(run.proof, hasEnded(run.state)),
     changes: renderChanges(view),
     exports: renderExports(view),
+    deeds: renderDeeds(view),
     source: `${renderGate(view)}${renderHolders(view)}`,
   };
 }
