@@ -45,11 +45,8 @@ it('says beside each field what is wrong with it, and keeps what was typed', asy
   expect(await refused({ cron: '99 * * * *' })).toEqual([expect.stringMatching(/^cron: .*not a cron expression/)]);
   expect(await refused({ timeZone: 'Europe/Copenhagn' })).toEqual([expect.stringMatching(/^timeZone: .*Did you mean/)]);
   expect(await refused({ datasets: 'oda/Afstemnig' })).toEqual([expect.stringMatching(/^datasets: .*Did you mean/)]);
-  expect(await refused({ name: 'Nightly' })).toEqual([expect.stringMatching(/^name: /)]);
-  expect(await refused({ jitter: 'long', catchUpWindow: '5', datasets: '' })).toEqual([
-    ...[expect.stringMatching(/^datasets: /), expect.stringMatching(/^catchUpWindow: /)],
-    expect.stringMatching(/^jitter: /),
-  ]);
+  const all = await refused({ name: 'A b', cron: '', jitter: 'long', catchUpWindow: '5', datasets: '' });
+  expect(all.map((told) => told.split(':')[0])).toEqual(['name', 'cron', 'datasets', 'catchUpWindow', 'jitter']);
   const [told] = await refused({ cron: '<script>alert(1)</script>' });
   expect(told).not.toContain('<script>');
 });

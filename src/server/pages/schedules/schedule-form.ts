@@ -1,9 +1,11 @@
+import { checkTimetable } from '../../../domain/cron.ts';
 import { parseDataset } from '../../../domain/dataset.ts';
 import { formatDuration, parseDuration } from '../../../domain/duration.ts';
 import { SheafError, UsageError } from '../../../domain/errors.ts';
 import { exportFormats } from '../../../domain/harvest-request.ts';
 import {
   catchUpPolicies,
+  checkScheduleName,
   JITTER_LIMITS,
   type NewSchedule,
   overlapPolicies,
@@ -68,7 +70,16 @@ export function toSchedule(form: ScheduleForm, out: string): { schedule?: NewSch
       return otherwise;
     }
   };
+  const name = read('name', checkScheduleName, '');
   const datasets = read('datasets', readDatasets, []);
+  const timetable = { cron: form.cron, timeZone: form.timeZone || scheduleDefaults.timeZone };
+  try {
+    checkTimetable(timetable, new Date());
+  } catch (error) {
+    const field = fieldOf(error);
+    if (field === undefined) throw error;
+    errors[field] = (error as UsageError).message;
+  }
   const rules = {
     overlap: overlapPolicies.find((policy) => policy === form.overlap) ?? scheduleDefaults.overlap,
     catchUp: catchUpPolicies.find((policy) => policy === form.catchUp) ?? scheduleDefaults.catchUp,
@@ -80,8 +91,7 @@ export function toSchedule(form: ScheduleForm, out: string): { schedule?: NewSch
   const everything = { filter: null, select: null, maxRecords: null, strategy: null, maxDeletes: null };
   const rest = { ...everything, formats, shape: 'source', out, onFailure: 'stop' } as const;
   const requests = datasets.map((dataset) => ({ ...rest, dataset }));
-  const { name, cron, timeZone } = form;
-  return { schedule: { name, cron, timeZone: timeZone || scheduleDefaults.timeZone, requests, ...rules }, errors };
+  return { schedule: { name, ...timetable, requests, ...rules }, errors };
 }
 
 function readDatasets(text: string) {

@@ -61,8 +61,8 @@ const OVERLAP_TEXTS = {
 
 const CATCH_UP_TEXTS = {
   none: 'nothing is made up for',
-  latest: 'the latest time is made up for',
-  all: 'all times are made up for',
+  latest: 'the latest is made up for',
+  all: 'all are made up for',
 } as const;
 
 function renderNext({ state, nextTimes, timeZone }: ScheduleReport): string {
