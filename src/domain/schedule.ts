@@ -189,7 +189,7 @@ function describeBusy(runs: UnderWay['runs']): string {
   return first === undefined ? 'an earlier one is being planned' : `run ${first.run} is still under way`;
 }
 
-/** For planning the runs of a firing: about an hour in all. */
+/** For planning the runs of a firing: 45 minutes at most in all. */
 export const firingRetryPolicy: RetryPolicy = { maxAttempts: 8, baseDelayMs: 30_000, maxDelayMs: 15 * 60_000 };
 
 /** Whether the runs of a firing are planned again after this error, and after how long; half of the pause is chance. */

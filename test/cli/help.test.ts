@@ -87,7 +87,14 @@ function usesIn(path: string): string[] {
     .flatMap((code) => /^(?:[A-Z_]+=\S+ )*(?:npx )?sheaf ([a-z-].*)$/.exec(code)?.[1] ?? []);
 }
 
-const documents = ['README.md', 'docs/architecture.md', 'docs/states.md', 'docs/errors.md', 'docs/operations.md'];
+const documents = [
+  'README.md',
+  'docs/architecture.md',
+  'docs/schedules.md',
+  'docs/states.md',
+  'docs/errors.md',
+  'docs/operations.md',
+];
 
 describe.each([...documents, 'docs/metrics.md', 'docs/add-a-source.md', 'CONTRIBUTING.md'])('%s', (path) => {
   it('names only commands and options that exist', () => {
