@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../../domain/audit.ts';
 import type { Database } from '../database.ts';
-import { and, desc, eq, isNotNull, lt } from '../drizzle.ts';
+import { and, desc, eq, lt } from '../drizzle.ts';
 import { type AuditRow, audit } from '../schema.ts';
 
 /** How long the audit log is kept, in days: a year, and a month to look back on it. */
@@ -28,8 +28,6 @@ export interface AuditQuery {
   readonly before?: number | undefined;
   /** Only what was done to this run. */
   readonly run?: string | undefined;
-  /** Only what was done to something: no sign-ins, nor their failures. */
-  readonly withTarget?: boolean;
 }
 
 /** Entries of the audit log, the newest first. */
@@ -37,7 +35,6 @@ export async function listAudit({ orm }: Database, query: AuditQuery): Promise<A
   const conditions = [
     query.before === undefined ? undefined : lt(audit.id, query.before),
     query.run === undefined ? undefined : and(eq(audit.targetKind, 'run'), eq(audit.targetId, query.run)),
-    query.withTarget === true ? isNotNull(audit.targetKind) : undefined,
   ];
   return orm
     .select()
