@@ -42,7 +42,7 @@ export function registerRun(app: FastifyInstance, context: ServerContext, { pace
     return show(request, reply, request.params.run, doneMessage(request.query.done));
   });
 
-  app.get<OfRun>('/runs/:run/events', async (request, reply) => {
+  app.get<OfRun>('/runs/:run/events', { exposeHeadRoute: false }, async (request, reply) => {
     const { id } = await getRun(database, request.params.run);
     watches.join(`/runs/${id}/events`, reply, () => createRunLook(database, id, pace));
   });

@@ -31,7 +31,7 @@ export function registerRuns(app: FastifyInstance, context: ServerContext, { pac
 
   app.get('/', (request, reply) => show(request, reply));
 
-  app.get('/events', (_request, reply) => {
+  app.get('/events', { exposeHeadRoute: false }, (_request, reply) => {
     watches.join('/events', reply, () => () => lookAtRuns(context.database, pace));
   });
 
