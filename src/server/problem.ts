@@ -52,6 +52,9 @@ const STORE_RETRY_SECONDS = 5;
 /** A statement that PostgreSQL ended, most often because it took longer than its `statement_timeout`. */
 const QUERY_CANCELLED = '57014';
 
+/** What PostgreSQL says of U+0000, which its texts cannot hold. */
+const NOT_TEXT = '22021';
+
 interface RequestErrorOptions {
   readonly status: number;
   readonly code: string;
@@ -83,6 +86,7 @@ export function toProblem(error: unknown): ProblemAnswer {
   if (error instanceof SheafError && !isStoreTrouble(error)) return ofSheafError(error);
   if (isStoreTrouble(error)) return storeAway();
   if (sqlState(error) === QUERY_CANCELLED) return queryTooSlow();
+  if (sqlState(error) === NOT_TEXT) return answer(400, 'malformed-request', 'The request must not contain U+0000.');
   const { validation, validationContext } = error as FastifyError;
   if (validation !== undefined) return invalid(validation, validationContext);
   return ofStatus((error as FastifyError).statusCode ?? 500, error);

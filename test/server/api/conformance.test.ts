@@ -37,6 +37,7 @@ async function exercise(fleet: ServedFleet, contract: Contract): Promise<void> {
   await ask('GET', `/api/rejects/${rejects[0]?.id}`);
   await ask('POST', '/api/rejects/replay', { body: { of: run, dryRun: true } });
   await ask('POST', '/api/rejects/replay', { body: { of: 'nothing' } });
+  await exerciseSchedules(contract);
 }
 
 async function exerciseStart(fleet: ServedFleet, { ask }: Contract): Promise<void> {
@@ -67,7 +68,13 @@ async function exerciseReads({ ask }: Contract, run: string): Promise<void> {
     ...[`/api/runs/${run}/slices?limit=1&state=done`, `/api/runs/${run}/slices?state=odd`],
     ...[`/api/runs/${run}/exports`, '/api/runs/nothing/exports'],
     ...['ndjson', 'json', 'csv', 'xml'].map((format) => `/api/runs/${run}/exports/${format}`),
-    ...['/api/datasets?limit=1', '/api/datasets?limit=0', dataset, '/api/datasets/oda/Nonsens'],
+    ...[
+      '/api/datasets?limit=1',
+      '/api/datasets?limit=0',
+      dataset,
+      '/api/datasets/oda/Nonsens',
+      '/api/datasets/oda/%00',
+    ],
     ...[
       `${dataset}/records?limit=2&text=vedtaget`,
       `${dataset}/records?format=ndjson`,
@@ -84,8 +91,23 @@ async function exerciseReads({ ask }: Contract, run: string): Promise<void> {
   expect(again.status).toBe(304);
 }
 
+async function exerciseSchedules({ ask }: Contract): Promise<void> {
+  const schedules = '/api/schedules';
+  const body = { name: 'nightly', cron: '30 2 * * *', datasets: ['oda/Afstemning'] };
+  await ask('POST', schedules, { body });
+  await ask('POST', schedules, { body: { ...body, cron: 'often' } });
+  const span = { from: '2026-03-28T00:00:00Z', to: '2026-03-31T00:00:00Z', dryRun: true };
+  for (const name of ['nightly', 'nothing']) {
+    await ask('GET', `${schedules}/${name}`);
+    for (const step of ['run', 'pause', 'resume']) await ask('POST', `${schedules}/${name}/${step}`);
+    await ask('POST', `${schedules}/${name}/backfill`, { body: span });
+  }
+  await ask('GET', schedules);
+  for (const name of ['nightly', 'nothing']) await ask('DELETE', `${schedules}/${name}`);
+}
+
 /** Reads without parameters fail only for strangers, or when the database is away. */
-const NEVER_FAIL = ['listWorkers fails', 'listGates fails'];
+const NEVER_FAIL = ['listGates fails', 'listSchedules fails', 'listWorkers fails'];
 
 it('documents every route, and every operation answers as it is documented', async () => {
   const { fleet, routes } = await startWithRoutes();
@@ -97,7 +119,7 @@ it('documents every route, and every operation answers as it is documented', asy
   for (const { method, path } of operationsOf(contract.document)) {
     await contract.ask(method, path.replaceAll(/\{\w+\}/g, 'x'), { isSignedIn: false });
   }
-  expect(contract.missing()).toEqual(NEVER_FAIL);
+  expect(contract.missing().toSorted()).toEqual(NEVER_FAIL);
 });
 
 /** The rules of OpenAPI 3.1 that a generated document may break, and what ours promises besides. */
