@@ -70,7 +70,9 @@ function createLedgerGauges(gauge: GaugeOf): (fleet: FleetState | undefined) => 
     made.push(one);
     return one;
   };
-  const shows = [showStates, showRuns, showGates, showDatasets, showNotifications].map((create) => create(make));
+  const shows = [showStates, showRuns, showGates, showDatasets, showNotifications, showSchedules].map((create) =>
+    create(make),
+  );
   return (fleet) => {
     for (const each of made) each.reset();
     if (fleet !== undefined) for (const show of shows) show(fleet);
@@ -178,6 +180,26 @@ function showNotifications(gauge: GaugeOf): Show {
       counts.set({ channel, state: 'waiting' }, waiting);
       counts.set({ channel, state: 'given-up' }, givenUp);
       oldest.set({ channel }, oldestSeconds);
+    }
+  };
+}
+
+function showSchedules(gauge: GaugeOf): Show {
+  const overdue = gauge(
+    'sheaf_schedule_overdue_seconds',
+    'For how long the next time of a schedule has passed without it firing; 0 when it is to come.',
+    'schedule',
+  );
+  const last = gauge(
+    'sheaf_schedule_last_firing',
+    '1 for the state of the newest firing: waiting, starting, started, skipped or failed.',
+    'schedule',
+    'state',
+  );
+  return ({ schedules }) => {
+    for (const { schedule, overdueSeconds, last: state } of schedules) {
+      overdue.set({ schedule }, overdueSeconds);
+      if (state !== null) last.set({ schedule, state }, 1);
     }
   };
 }

@@ -15,6 +15,7 @@ export interface FleetState {
   readonly gates: readonly FleetGate[];
   readonly datasets: readonly DatasetOutcome[];
   readonly notifications: readonly WaitingNotifications[];
+  readonly schedules: readonly ScheduleOutcome[];
 }
 
 export interface OpenRun {
@@ -52,8 +53,16 @@ export interface WaitingNotifications {
   readonly oldestSeconds: number;
 }
 
-/** More datasets than this are left out, the last by name. */
-const MOST_DATASETS = 200;
+export interface ScheduleOutcome {
+  readonly schedule: string;
+  /** Since its next time has passed without anybody noticing; 0 when that is to come. */
+  readonly overdueSeconds: number;
+  /** How its newest firing stands; null when it never fired. */
+  readonly last: string | null;
+}
+
+/** More datasets or schedules than this are left out, the last by name. */
+const MOST_NAMES = 200;
 
 /**
  * Reads the fleet's state in one statement, which touches the slices of open runs and little else. It is given up after
@@ -63,7 +72,7 @@ export async function readFleet(
   { pool }: Database,
   { openRuns, timeoutMs }: { readonly openRuns: number; readonly timeoutMs: number },
 ): Promise<FleetState> {
-  const query = { text: FLEET, values: [openRuns, MOST_DATASETS], query_timeout: timeoutMs };
+  const query = { text: FLEET, values: [openRuns, MOST_NAMES], query_timeout: timeoutMs };
   const { rows } = await pool.query<{ fleet: FleetState }>(query);
   if (rows[0] === undefined) throw new Error('an aggregate without a row');
   return rows[0].fleet;
@@ -114,5 +123,11 @@ const FLEET = `
       from (select channel, count(*) filter (where state = 'waiting' and attempts > 0) as waiting,
                    count(*) filter (where state = 'given-up') as given_up,
                    min(ended_at) filter (where state = 'waiting' and attempts > 0) as oldest
-            from sheaf.notifications group by channel) by_channel)
+            from sheaf.notifications group by channel) by_channel),
+    'schedules', (select coalesce(json_agg(json_build_object(
+        'schedule', s.name, 'last', last.state,
+        'overdueSeconds', greatest(0, coalesce(extract(epoch from now() - s.next_at), 0)))), '[]')
+      from (select id, name, next_at from sheaf.schedules order by name limit $2) s
+      left join lateral (select state from sheaf.schedule_firings where schedule_id = s.id
+                         order by id desc limit 1) last on true)
   ) as fleet`;
