@@ -30,7 +30,7 @@ export async function workRuns(
   ]);
   const signal = stopSignal();
   await sayWhatElseIsOpen(context, runs);
-  const worker = await startWorker(context, options.concurrency);
+  const worker = await startWorker(context, options.concurrency, { isPassing: true });
   const view = createProgressView(process.stderr);
   // Where a log level is set, the log tells of troubles, as JSON.
   if (context.settings.SHEAF_LOG_LEVEL === undefined) noteTroubles(context, (text) => view.note(text));

@@ -27,8 +27,12 @@ export interface ScheduleWorkContext extends Omit<ScheduleContext, 'held'> {
   readonly onError: (error: unknown) => void;
 }
 
-/** Firings are kept for a year, for people to look back on. */
-const KEPT_DAYS = 365;
+/** Firings are kept for a year, for people to look back on, and so many of each schedule. */
+const KEPT = { days: 365, most: 10_000 };
+/** How often old ones are dropped. */
+const DROP_MS = 60 * 60_000;
+/** Schedules whose firings are started at once by one process: many are due at midnight. */
+const STARTING_AT_ONCE = 8;
 /** How long a plan may still be written while the worker stops. */
 const STOP_MS = 5_000;
 
@@ -41,14 +45,23 @@ export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
   const { database, queues, onError } = work;
   const context: ScheduleContext = { ...work, held: new Set() };
   const starting = new Map<number, Promise<void>>();
+  const asked = new Set<number>();
+  let isStopping = false;
+  let dropsAt = performance.now();
 
-  /** Planning asks the source, which may take long: nobody waits for it here. Once a schedule at a time. */
+  /** Planning asks the source, which may take long: nobody waits for it here. A schedule's own firings start in turn. */
   const begin = (schedule: number): void => {
-    if (starting.has(schedule)) return;
-    const started = startFirings(context, schedule)
+    asked.add(schedule);
+    const next = [...asked].find((each) => !starting.has(each));
+    if (next === undefined || starting.size >= STARTING_AT_ONCE) return;
+    asked.delete(next);
+    const started = startFirings(context, next)
       .catch(onError)
-      .finally(() => starting.delete(schedule));
-    starting.set(schedule, started);
+      .finally(() => {
+        starting.delete(next);
+        for (const each of isStopping ? [] : [...asked]) begin(each);
+      });
+    starting.set(next, started);
   };
 
   const process = async ({ schedule }: { schedule: number }): Promise<string> => {
@@ -65,9 +78,13 @@ export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
       await giveUpTheDead(work);
       await takeDueTimes(context);
       for (const schedule of await startableSchedules(database)) begin(schedule);
-      await tryAsOnlyOne(database, 'sheaf schedules', () => putRight(work));
+      await tryAsOnlyOne(database, 'sheaf schedules', () => keepInStep(work));
+      if (performance.now() < dropsAt) return;
+      await dropOldFirings(database, KEPT);
+      dropsAt = performance.now() + DROP_MS;
     },
     stop: async () => {
+      isStopping = true;
       await queue.close();
       const plans = Promise.allSettled(starting.values()).then(() => undefined);
       await within(STOP_MS, plans, () => undefined);
@@ -80,8 +97,8 @@ async function giveUpTheDead({ database, telemetry }: ScheduleWorkContext): Prom
     noteFailed(telemetry, failed, PLANNER_DIED);
 }
 
-async function putRight({ database, queues, telemetry }: ScheduleWorkContext): Promise<void> {
-  await dropOldFirings(database, KEPT_DAYS);
+/** Has the queue's job schedulers be those of the schedules. */
+async function keepInStep({ database, queues, telemetry }: ScheduleWorkContext): Promise<void> {
   const active = (await listSchedules(database)).filter(({ nextAt }) => nextAt !== null);
   const wanted = active.map(({ id, cron, timeZone }) => {
     return { id: `schedule-${id}`, cron, timeZone, payload: { schedule: id, round: 0 } };

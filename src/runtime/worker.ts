@@ -6,7 +6,6 @@ import { openWorkerSession } from '../db/worker-session.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type OperatorError, toStoredError } from '../domain/errors.ts';
 import { hasEnded } from '../domain/run.ts';
-import { type ScheduleWorker, startScheduleWorker } from '../producer/schedule-worker.ts';
 import { type FinaliseWorker, startFinaliseWorker } from '../workers/finalise-worker.ts';
 import { reconcile } from '../workers/reconcile.ts';
 import { type SliceWorker, startSliceWorker } from '../workers/slice-worker.ts';
@@ -17,7 +16,7 @@ import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
 import { startNotifying } from './notify.ts';
 import { collectSamples } from './sample-runs.ts';
-import { scheduleWork } from './schedules.ts';
+import { type Scheduling, startScheduling } from './scheduling.ts';
 import { VERSION } from './version.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
@@ -34,11 +33,20 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+export interface WorkerOptions {
+  /** True for a process that ends when some runs have: it begins none, and so carries no schedules out. */
+  readonly isPassing?: boolean;
+}
+
 /**
  * Joins the fleet: registers in the ledger, shows signs of life, takes slices and finalisations from the queues, carries
  * schedules out, and shares the duty of reconciling.
  */
-export async function startWorker(context: SheafContext, concurrency: number): Promise<Worker> {
+export async function startWorker(
+  context: SheafContext,
+  concurrency: number,
+  { isPassing = false }: WorkerOptions = {},
+): Promise<Worker> {
   const { database, queues, telemetry, sources, reach, settings } = context;
   const closing = new Closing();
   try {
@@ -88,9 +96,9 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     const slices = startSliceWorker(work, concurrency);
     closing.add(() => slices.stop());
     stopRun = slices.stopRun;
-    const schedules = startScheduleWorker({ ...scheduleWork(context), workerId: id, onError });
-    closing.add(() => schedules.stop());
-    await Promise.all([slices.queue.ready(), finaliser.queue.ready(), schedules.queue.ready()]);
+    const schedules = isPassing ? null : startScheduling(context, id, onError);
+    closing.add(() => schedules?.stop());
+    await Promise.all([slices.queue.ready(), finaliser.queue.ready(), schedules?.queue.ready()]);
     const working: Working = { context, work, slices, finaliser, schedules, onError };
     const watchdog = watch(working);
     closing.add(() => watchdog.stop());
@@ -100,8 +108,6 @@ export async function startWorker(context: SheafContext, concurrency: number): P
     closing.add(() => repairing.stop());
     const caring = every(CARE_MS, async () => void (await maintain(context)), onError);
     closing.add(() => caring.stop());
-    const scheduling = every(REPAIR_MS, () => schedules.repair(), onError);
-    closing.add(() => scheduling.stop());
 
     telemetry.emit('worker.started', { worker: id, concurrency });
     closing.add(() => telemetry.emit('worker.stopped', { worker: id }));
@@ -123,7 +129,8 @@ interface Working {
   readonly work: WorkContext;
   readonly slices: SliceWorker;
   readonly finaliser: FinaliseWorker;
-  readonly schedules: ScheduleWorker;
+  /** Null for a process that carries none out. */
+  readonly schedules: Scheduling | null;
   onError(error: unknown): void;
 }
 
@@ -134,7 +141,7 @@ function watch({ context, work, slices, finaliser, schedules, onError }: Working
     workers: new Map([
       ['sheaf-slices', slices.queue],
       ['sheaf-finalise', finaliser.queue],
-      ['sheaf-schedules', schedules.queue],
+      ...(schedules === null ? [] : [['sheaf-schedules', schedules.queue] as const]),
     ]),
     patienceMs: settings.SHEAF_STORE_TIMEOUT_MS,
     onWell: () => noteWell(database, work.workerId),

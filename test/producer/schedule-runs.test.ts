@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { insertRun } from '../../src/db/queries/runs.ts';
-import { nameRuns, nextFiring } from '../../src/db/queries/schedule-firings.ts';
+import { dropOldFirings, nameRuns, nextFiring } from '../../src/db/queries/schedule-firings.ts';
 import { decideStart } from '../../src/domain/schedule.ts';
 import { nameRun } from '../../src/producer/plan-run.ts';
 import { startFirings, takeDueTimes } from '../../src/producer/schedule-runs.ts';
@@ -250,4 +250,27 @@ it('drops nothing of what a frozen worker comes back to after another has taken 
   if (request === undefined) throw new Error('there is no request');
   await expect((await scheduled.carrier()).launch('nightly', request, runs[0] ?? '')).rejects.toThrow();
   expect(await countRuns(scheduled)).toEqual(['complete']);
+});
+
+it('keeps the newest firings, and drops those that are old or too many', async () => {
+  const scheduled = await startScheduled();
+  const { database } = scheduled.fleet.context;
+  await scheduled.add();
+  const { id } = await scheduled.find();
+  await database.pool.query(
+    `insert into sheaf.schedule_firings (schedule_id, kind, due_at, start_at, state, settled_at)
+     select $1, 'cron', at, at, 'skipped', at from generate_series(now() - interval '299 days', now(), '1 day') as at`,
+    [id],
+  );
+  const left = async (days: number, most: number) => {
+    await dropOldFirings(database, { days, most });
+    const { rows } = await database.pool.query<{ count: number }>(
+      'select count(*)::int as count from sheaf.schedule_firings',
+    );
+    return rows[0]?.count;
+  };
+  expect(await left(365, 10_000)).toBe(300);
+  expect(await left(200, 10_000)).toBe(200);
+  expect(await left(1, 10_000)).toBe(100);
+  expect(await left(365, 7)).toBe(7);
 });

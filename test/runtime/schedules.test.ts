@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
+import { launchRun } from '../../src/runtime/harvest.ts';
+import { startWorker } from '../../src/runtime/worker.ts';
 import { describeEngines } from '../support/engines.ts';
 import type { Fleet } from '../support/fleet.ts';
 import { startScheduled } from '../support/scheduled.ts';
@@ -38,6 +40,17 @@ describeEngines('a schedule', (redisUrl) => {
     const after = await fired();
     await expect.poll(fired, soon).toBeGreaterThan(after);
   });
+});
+
+it('is left to workers that stay: a process that works a harvest of its own begins no other', async () => {
+  const scheduled = await startScheduled();
+  const { context, request, ended } = scheduled.fleet;
+  await scheduled.add();
+  await scheduled.due();
+  const worker = await startWorker(context, 2, { isPassing: true });
+  await ended(await launchRun(context, request('oda/Afstemning')));
+  await worker.stop();
+  expect(await scheduled.firings()).toEqual([]);
 });
 
 /** Loses all that the queue's store holds of this fleet. */

@@ -256,14 +256,23 @@ export async function releaseForgottenFirings(
     );
 }
 
-/** Drops firings that were settled so many days ago, but the newest hundred of each schedule; their runs stay. */
-export async function dropOldFirings({ pool }: Database, days: number): Promise<void> {
+/**
+ * Drops firings that were settled so many days ago, but for the newest hundred of each schedule, and all beyond so many of
+ * a schedule; their runs stay.
+ */
+export async function dropOldFirings(
+  { pool }: Database,
+  { days, most }: { readonly days: number; readonly most: number },
+): Promise<void> {
   await pool.query(
     `delete from sheaf.schedule_firings f
-     where f.settled_at < now() - make_interval(days => $1)
-       and f.id < (select n.id from sheaf.schedule_firings n where n.schedule_id = f.schedule_id
-                   order by n.id desc offset 99 limit 1)`,
-    [days],
+     using sheaf.schedules s,
+           lateral (select id from sheaf.schedule_firings n where n.schedule_id = s.id order by id desc offset 99 limit 1) few,
+           lateral (select min(id) as id from (select id from sheaf.schedule_firings n where n.schedule_id = s.id
+                                               order by id desc limit $2) newest) many
+     where f.schedule_id = s.id and f.settled_at is not null
+       and (f.id < many.id or f.id < few.id and f.settled_at < now() - make_interval(days => $1))`,
+    [days, most],
   );
 }
 
