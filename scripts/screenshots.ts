@@ -8,37 +8,34 @@ import { hasEnded } from '../src/domain/run.ts';
 import { launchRun } from '../src/runtime/harvest.ts';
 import { startWorker } from '../src/runtime/worker.ts';
 import { generateData } from '../src/twin/generated-data.ts';
+import { findChromium } from '../test/support/chromium.ts';
 import { type ServedSheaf, serveSheaf } from './served-sheaf.ts';
 
 const FOLDER = process.argv[2] ?? 'docs/images';
+const executablePath = findChromium();
+if (executablePath === null) throw new Error('Chromium is not installed.');
 const DESK = { width: 1180, height: 900 };
 const PHONE = { width: 360, height: 740 };
 
 const dataset = generateData({ seed: 1849, scale: 0.08, entities: ['Afstemning', 'Sag', 'Aktør', 'Stemme'] });
-const sheaf = await serveSheaf({ dataset, latencyMs: { min: 15, max: 45 } });
+const sheaf = await serveSheaf({ dataset, latencyMs: { min: 10, max: 20 } });
 const worker = await startWorker(sheaf.context, 6);
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 mkdirSync(FOLDER, { recursive: true });
 try {
   await harvest(sheaf, 'oda/Afstemning', 1);
   await harvest(sheaf, 'oda/Aktør', 1);
-  const ill = (path: string) => path.includes('Sag');
-  const failing = {
-    fault: { kind: 'status', status: 503 },
-    rate: 0.12,
-    where: { matches: ({ path }: { path: string }) => ill(path) },
-  } as const;
+  const failing = { fault: { kind: 'status', status: 503 }, rate: 0.12, where: { entity: 'Sag' } } as const;
   sheaf.twin.setBehaviour({ faults: [failing] });
   await harvest(sheaf, 'oda/Sag', 1);
   sheaf.twin.setBehaviour({ faults: [] });
-  const run = await harvest(sheaf, 'oda/Stemme', 0.55);
+  sheaf.twin.setBehaviour({ latencyMs: { min: 60, max: 180 } });
+  const run = await harvest(sheaf, 'oda/Stemme', 0.4);
   await shoot(browser, 'run-light', { path: `/runs/${run}`, scheme: 'light' });
   await shoot(browser, 'run-dark', { path: `/runs/${run}`, scheme: 'dark' });
   await shoot(browser, 'runs-light', { path: '/', scheme: 'light' });
   await shoot(browser, 'runs-phone', { path: '/', scheme: 'light', viewport: PHONE });
   await shoot(browser, 'run-phone', { path: `/runs/${run}`, scheme: 'dark', viewport: PHONE });
-  await shoot(browser, 'datasets-light', { path: '/datasets', scheme: 'light' });
-  await shoot(browser, 'dataset-light', { path: '/datasets/oda/Afstemning', scheme: 'light' });
 } finally {
   await browser.close();
   await worker.stop();

@@ -51,6 +51,7 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   '@fastify/formbody': ['server/security/sign-in.ts', 'server/pages/pages.ts'],
   '@fastify/helmet': ['server/security/headers.ts'],
   '@fastify/rate-limit': ['server/security/limit-attempts.ts'],
+  '@fastify/static': ['server/pages/assets.ts'],
   '@fastify/secure-session': ['server/security/security.ts'],
 };
 

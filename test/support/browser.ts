@@ -1,16 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
 import type axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-
-/** Where Chromium is installed, as Debian's package or another's; null where it is not. */
-export function findChromium(): string | null {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  const candidates = ['chromium', 'chromium-browser'].flatMap((name) => folders.map((folder) => join(folder, name)));
-  return candidates.find((path) => existsSync(path)) ?? null;
-}
+import { findChromium } from './chromium.ts';
 
 export type OpenPage = (url: string, options?: BrowserContextOptions) => Promise<Page>;
 
@@ -22,7 +15,10 @@ export function describeInBrowser(name: string, suite: (openPage: OpenPage) => v
   const path = findChromium();
   if (path === null) {
     const complaint = 'Chromium is not installed: the pages are NOT tested in a browser.';
-    if (process.env['CI'] === undefined) return void describe.skip(`${name} (${complaint})`, () => suite(neverOpened));
+    if (process.env['CI'] === undefined) {
+      process.stderr.write(`${complaint}\n`);
+      return void describe.skip(name, () => suite(neverOpened));
+    }
     return void it(name, () => expect.fail(complaint));
   }
   describe(name, () => {
