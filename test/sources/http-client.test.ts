@@ -51,6 +51,19 @@ async function failureOf(url: string, options: Partial<HttpClientOptions> = {}):
 }
 
 describe('a request', () => {
+  it.each([301, 302, 303, 307, 308])('follows no redirect (%i) to another server', async (status) => {
+    let reached = 0;
+    const inner = await serve((_request, response) => {
+      reached++;
+      response.end('secret');
+    });
+    const url = await serve((_request, response) =>
+      response.writeHead(status, { location: `${inner}meta-data` }).end(),
+    );
+    expect(await client(url).get('x', { accept })).toMatchObject({ status, body: '' });
+    expect(reached).toBe(0);
+  });
+
   it('goes below the path of the base URL, with the headers that were asked for', async () => {
     const seen: IncomingMessage[] = [];
     const url = await serve((request, response) => {

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
 import { startServer } from '../../../src/runtime/serve.ts';
 import { type ServedFleet, startServedFleet } from '../setup.ts';
 import { bearer, OPERATOR_TOKEN, startGuardedFleet } from './setup.ts';
@@ -147,4 +150,24 @@ it('serves nothing from outside its folders', async () => {
   const [, assets = ''] = /href="(\/assets\/[^/]+\/)/.exec(page) ?? [];
   expect(assets).not.toBe('');
   for (const folder of [assets, '/board/static/', '/api/docs/static/', '/']) await climb(fleet, folder);
+});
+
+it('hands out a run’s file only while it is that file, and not what a link or the ledger leads to', async () => {
+  const fleet = await startServedFleet();
+  const report = await fleet.harvest('oda/Afstemning');
+  const path = report.exports.find(({ format }) => format === 'ndjson')?.path ?? '';
+  const download = () => fetch(`${fleet.url}/api/runs/latest/exports/ndjson`);
+  expect((await download()).status).toBe(200);
+  const secret = join(await mkdtemp(join(tmpdir(), 'sheaf-secret-')), 'secret');
+  onTestFinished(() => rm(dirname(secret), { recursive: true }));
+  await writeFile(secret, await readFile(path)); // of the same size, so that only its place gives it away
+  await rm(path);
+  await symlink(secret, path);
+  expect(await codeOf(await download())).toEqual([404, 'export-gone']);
+
+  const { pool } = fleet.context.database;
+  for (const elsewhere of [secret, join(dirname(path), '../../../../../../../..', secret), '/etc/passwd', `${path}/`]) {
+    await pool.query(`update sheaf.exports set path = $1 where format = 'ndjson'`, [elsewhere]);
+    expect([elsewhere, ...(await codeOf(await download()))]).toEqual([elsewhere, 404, 'export-gone']);
+  }
 });
