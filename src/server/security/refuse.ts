@@ -16,12 +16,25 @@ export async function refuse(request: FastifyRequest, reply: FastifyReply, refus
   const { status, code, detail } = refused;
   const title = TITLES[status];
   if (isForPeople(request)) {
+    if (status === 401 && isFromElsewhere(request)) return reply.type('text/html; charset=utf-8').send(ONCE_MORE);
     if (status === 401) return reply.redirect(signInPath(request), 303);
     return sendPage(request, reply.code(status), refusalPage({ title, detail }));
   }
   const headers = status === 401 ? { 'www-authenticate': challenge(code) } : {};
   return sendProblem(request, reply, new RequestError(detail, { status, code, headers }));
 }
+
+/** Whether a person has followed a link of another site, or of a mail: the browser keeps a strict cookie back then. */
+function isFromElsewhere({ method, headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site'];
+  return (
+    method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && (site === 'cross-site' || site === 'same-site')
+  );
+}
+
+/** Asks for the same page from one of our own, with the cookie of whoever has signed in. */
+const ONCE_MORE =
+  '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0"><link rel="icon" href="data:,"><title>Sheaf</title></head></html>';
 
 function challenge(code: string): string {
   return code === 'bad-token' ? 'Bearer realm="sheaf", error="invalid_token"' : 'Bearer realm="sheaf"';
