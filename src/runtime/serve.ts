@@ -11,6 +11,7 @@ import { openRecordWriter } from './record-writer.ts';
 import { findRejects } from './rejects.ts';
 import { createScheduleActions } from './schedules.ts';
 import { VERSION } from './version.ts';
+import type { Worker } from './worker.ts';
 
 export interface Server {
   /** Where it is reached, e.g. `http://127.0.0.1:7070`. */
@@ -31,8 +32,9 @@ export async function startServer(context: SheafContext, place: Place): Promise<
 }
 
 /** Starts the server of a worker process, which has health and metrics only. */
-export async function startWorkerServer(context: SheafContext, place: Place): Promise<Server> {
-  return listen(context, place, createWorkerApp);
+export async function startWorkerServer(context: SheafContext, place: Place, worker: Worker): Promise<Server> {
+  const isWorkerWell = () => worker.isWell();
+  return listen(context, place, (app) => createWorkerApp({ ...app, isWorkerWell }));
 }
 
 async function listen(context: SheafContext, { host, port }: Place, create: typeof createApp): Promise<Server> {

@@ -22,11 +22,15 @@ import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 const BEAT_MS = 5_000;
 const REPAIR_MS = 5_000;
+/** A worker that has not been found well for longer is not. */
+const WELL_MS = 60_000;
 const CARE_MS = 3_600_000;
 
 /** A process's part in the fleet. */
 export interface Worker {
   readonly id: number;
+  /** Whether it has shown within a minute that it has both its stores and takes work. */
+  isWell(): boolean;
   /** Resolves when this process is of no use any more, because a store stays away; never, while it is. */
   readonly lost: Promise<OperatorError>;
   /** Hands back what is under way and retires. Costs no attempt; safe twice. */
@@ -99,7 +103,11 @@ export async function startWorker(
     const schedules = isPassing ? null : startScheduling(context, id, onError);
     closing.add(() => schedules?.stop());
     await Promise.all([slices.queue.ready(), finaliser.queue.ready(), schedules?.queue.ready()]);
-    const working: Working = { context, work, slices, finaliser, schedules, onError };
+    let wellAt = Number.NEGATIVE_INFINITY;
+    const noted = () => {
+      wellAt = performance.now();
+    };
+    const working: Working = { context, work, slices, finaliser, schedules, onError, noted };
     const watchdog = watch(working);
     closing.add(() => watchdog.stop());
     beaten = watchdog.beaten;
@@ -116,7 +124,8 @@ export async function startWorker(
       if (!isStoreTrouble(error)) throw error;
       onError(error);
     };
-    return { id, lost: watchdog.lost, stop: () => closing.close().catch(forgive) };
+    const isWell = () => performance.now() - wellAt < WELL_MS;
+    return { id, isWell, lost: watchdog.lost, stop: () => closing.close().catch(forgive) };
   } catch (error) {
     await closing.close().catch(() => undefined);
     throw error;
@@ -132,9 +141,11 @@ interface Working {
   /** Null for a process that carries none out. */
   readonly schedules: Scheduling | null;
   onError(error: unknown): void;
+  /** It has been noted that the worker is well. */
+  noted(): void;
 }
 
-function watch({ context, work, slices, finaliser, schedules, onError }: Working): Watchdog {
+function watch({ context, work, slices, finaliser, schedules, onError, noted }: Working): Watchdog {
   const { database, queues, telemetry, settings } = context;
   return startWatchdog({
     queues,
@@ -144,7 +155,10 @@ function watch({ context, work, slices, finaliser, schedules, onError }: Working
       ...(schedules === null ? [] : [['sheaf-schedules', schedules.queue] as const]),
     ]),
     patienceMs: settings.SHEAF_STORE_TIMEOUT_MS,
-    onWell: () => noteWell(database, work.workerId),
+    onWell: async () => {
+      await noteWell(database, work.workerId);
+      noted();
+    },
     onDeaf: (queue) => telemetry.emit('worker.deaf', { worker: work.workerId, queue }),
     onError,
   });

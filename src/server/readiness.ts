@@ -32,7 +32,7 @@ export function createReadiness(context: ServerContext): () => Promise<Readiness
   ].map(([part, check]) => [part, keepAnswer(KEEP, check as () => Promise<unknown>)] as Check);
   return async () => {
     const found = await Promise.all(checks.map(([part, check]) => problemOf(part, check)));
-    const problems = found.filter((problem) => problem !== null);
+    const problems = [...found, workerProblem(context)].filter((problem) => problem !== null);
     return { status: problems.length === 0 ? 'ready' : 'not-ready', version, problems };
   };
 }
@@ -40,6 +40,11 @@ export function createReadiness(context: ServerContext): () => Promise<Readiness
 async function checkMigrations({ database }: ServerContext): Promise<void> {
   const pending = await pendingMigrations(database.pool);
   if (pending.length > 0) throw new Error(`${pending.join(', ')} missing; run \`sheaf db migrate\``);
+}
+
+function workerProblem({ isWorkerWell }: ServerContext): Problem | null {
+  if (isWorkerWell === undefined || isWorkerWell()) return null;
+  return { part: 'worker', problem: 'it has not shown within a minute that it takes work' };
 }
 
 async function problemOf(part: string, check: () => Promise<unknown>): Promise<Problem | null> {

@@ -18,6 +18,8 @@ export interface ServerContext {
   /** The absolute folder that exports are written below, where a request does not say. */
   readonly out: string;
   readonly metrics: Metrics;
+  /** Whether the worker of this process takes work and has both its stores; undefined where there is none. */
+  readonly isWorkerWell?: () => boolean;
   /** How long the queues are; rejects when their store does not answer. */
   queueDepths(): Promise<readonly QueueDepth[]>;
   readonly access: ServerAccess;

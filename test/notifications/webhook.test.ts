@@ -6,7 +6,7 @@ import { verifyWebhook } from './verify.ts';
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const message = { id: '1-x_1', run: '1-x', state: 'failed', dataset: 'oda/Sag', body: '{"a":"æ"}' } as const;
-const hook = (url: string) => createWebhook({ url, secret, userAgent: 'sheaf/test', timeoutMs: 300 });
+const hook = (url: string, timeoutMs = 10_000) => createWebhook({ url, secret, userAgent: 'sheaf/test', timeoutMs });
 
 it('sends a message that its receiver can verify, and no changed one', async () => {
   const { url, received } = await startReceiver();
@@ -43,7 +43,7 @@ it('does not follow a redirect: nobody else is to get the message', async () => 
 
 it('waits no longer than it may for a receiver that is slow, and says when one is dead', async () => {
   const { url } = await startReceiver(() => undefined);
-  expect(await hook(url).deliver(message)).toEqual({ kind: 'failed', detail: 'no answer in time' });
+  expect(await hook(url, 300).deliver(message)).toEqual({ kind: 'failed', detail: 'no answer in time' });
   const dead = `http://127.0.0.1:${await freePort()}/secret-path`;
   expect(await hook(dead).deliver(message)).toEqual({ kind: 'failed', detail: 'ECONNREFUSED' });
 });

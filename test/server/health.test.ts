@@ -44,9 +44,16 @@ it('answers within a bound while the database hangs, counts on, and is ready aga
 
 it('gives a worker a server of its own, which has health and metrics and nothing else', async () => {
   const fleet = await startServedFleet();
-  const server = await startWorkerServer(fleet.context, { host: '127.0.0.1', port: 0 });
+  const worker = await fleet.startWorker();
+  let isWell = false;
+  const judged = { ...worker, isWell: () => isWell && worker.isWell() };
+  const server = await startWorkerServer(fleet.context, { host: '127.0.0.1', port: 0 }, judged);
   onTestFinished(() => server.stop());
-  expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  const ready = await fetch(`${server.url}/readyz`);
+  expect(ready.status).toBe(503);
+  expect(await ready.json()).toMatchObject({ problems: [{ part: 'worker' }] });
+  isWell = true;
+  await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 10_000 }).toBe(200);
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
   const samples = await scrape(server.url);
   expect(sumOf(samples, 'sheaf_store_up', { store: 'database' })).toBe(1);

@@ -17,6 +17,8 @@ describeEngines('/metrics', (redisUrl) => {
     expect(sumOf(before, 'sheaf_queue_oldest_waiting_seconds', { queue: 'sheaf-slices' })).toBeGreaterThan(0);
     expect(sumOf(before, 'sheaf_workers', { state: 'alive' })).toBe(0);
 
+    const requests: object[] = [];
+    context.telemetry.on('request.finished', (event) => requests.push(event));
     const worker = await fleet.startWorker();
     const report = await fleet.ended(run);
     await new Promise((resolve) => setTimeout(resolve, 1_000)); // an answer is kept for so long
@@ -37,6 +39,10 @@ describeEngines('/metrics', (redisUrl) => {
     expect(sumOf(after, 'sheaf_build_info', { engine: redisUrl === undefined ? 'postgres' : 'redis' })).toBe(1);
     expect(sumOf(after, 'nodejs_eventloop_lag_p99_seconds')).toBeGreaterThanOrEqual(0);
     expect(sumOf(after, 'sheaf_http_request_duration_seconds_count', { route: '/metrics', status: '200' })).toBe(1);
+    // What a slice asked for is logged with its names; the finaliser's count belongs to the run.
+    const names = { run, source: 'oda' };
+    expect(requests).toContainEqual(expect.objectContaining({ ...names, slice: 1 }));
+    expect(requests.filter((request) => !('run' in request))).toEqual([]);
     await worker.stop();
   });
 });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { SheafContext } from '../../runtime/context.ts';
 import type { Server } from '../../runtime/serve.ts';
+import type { Worker } from '../../runtime/worker.ts';
 import { addRateOption, wholeNumber } from '../harvest-options.ts';
 import { say } from '../output.ts';
 import { orLost, settingsHere, stopSignal, untilStopped, withContext } from '../session.ts';
@@ -54,27 +55,27 @@ async function work(flags: Flags): Promise<void> {
   await withContext({ settings, rate: flags.rate, concurrency, logLevel: 'info' }, async (context) => {
     const { startWorker } = await import('../../runtime/worker.ts');
     const signal = stopSignal();
-    const server = await answerOn(context, flags);
+    const worker = await startWorker(context, concurrency);
     try {
-      const worker = await startWorker(context, concurrency);
+      const server = await answerOn(context, flags, worker);
       const where = server === undefined ? '' : ` Its health is at ${server.url}/readyz.`;
       say(`Worker ${worker.id} takes ${concurrency} slices at once.${where} Ctrl-C stops it.`);
       try {
         await orLost(worker, untilStopped(signal));
       } finally {
-        await worker.stop();
+        await server?.stop();
       }
     } finally {
-      await server?.stop();
+      await worker.stop();
     }
   });
 }
 
 /** Undefined when no port was asked for. */
-async function answerOn(context: SheafContext, flags: Flags): Promise<Server | undefined> {
+async function answerOn(context: SheafContext, flags: Flags, worker: Worker): Promise<Server | undefined> {
   const { SHEAF_HOST, SHEAF_WORKER_PORT } = context.settings;
   const port = flags.port ?? SHEAF_WORKER_PORT;
   if (port === undefined) return undefined;
   const { startWorkerServer } = await import('../../runtime/serve.ts');
-  return startWorkerServer(context, { host: flags.host ?? SHEAF_HOST, port });
+  return startWorkerServer(context, { host: flags.host ?? SHEAF_HOST, port }, worker);
 }
