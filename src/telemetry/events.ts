@@ -50,6 +50,7 @@ export interface SheafEvents {
   'schedule.skipped': ScheduleEvent & { reason: string };
   'schedule.postponed': ScheduleEvent & { delayMs: number; error: StoredError };
   'schedule.failed': ScheduleEvent & { error: StoredError };
+  /** Job schedulers that the queue did not have: of new schedules, or lost. */
   'schedule.restored': { count: number };
   'worker.started': { worker: number; concurrency: number };
   'worker.stopped': { worker: number };
