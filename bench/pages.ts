@@ -2,11 +2,12 @@
 // harvest down in the same process. `npm run bench:pages [pairs]`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ServedSheaf, serveSheaf } from '../scripts/served-sheaf.ts';
+import type { Database } from '../src/db/database.ts';
 import { getRun } from '../src/db/queries/runs.ts';
 import { readSliceMap } from '../src/db/queries/slice-map.ts';
-import { hasEnded } from '../src/domain/run.ts';
 import { launchRun, watchRuns } from '../src/runtime/harvest.ts';
 import { startWorker } from '../src/runtime/worker.ts';
 import { generateData } from '../src/twin/generated-data.ts';
@@ -27,39 +28,43 @@ try {
   await sheaf.stop();
 }
 
+interface Harvested {
+  /** From its plan to its end, in milliseconds. */
+  readonly tookMs: number;
+  /** What this process and PostgreSQL have worked for it: unlike the time, it does not depend on what else runs here. */
+  readonly workMs: number;
+}
+
 async function measureViewers(served: ServedSheaf): Promise<void> {
-  const alone: number[] = [];
-  const watched: number[] = [];
+  const alone: Harvested[] = [];
+  const watched: Harvested[] = [];
   for (let pair = 0; pair < PAIRS; pair++) {
     const isWatchedFirst = pair % 2 === 1; // neither way shall profit from coming second
-    for (const isWatched of [isWatchedFirst, !isWatchedFirst]) {
-      const tookMs = await harvest(served, isWatched);
-      (isWatched ? watched : alone).push(tookMs);
-    }
-    console.log(
-      `pair ${pair + 1}: ${Math.round(alone.at(-1) ?? 0)} ms alone, ${Math.round(watched.at(-1) ?? 0)} ms watched`,
-    );
+    for (const isWatched of [isWatchedFirst, !isWatchedFirst])
+      (isWatched ? watched : alone).push(await harvest(served, isWatched));
+    console.log(`pair ${pair + 1}: alone ${shown(alone.at(-1))}; watched ${shown(watched.at(-1))}`);
   }
-  const ratios = alone.map((ms, pair) => (watched[pair] ?? 0) / ms);
-  const slower = (value: number) => `${((value - 1) * 100).toFixed(1)} %`;
-  console.log(`${VIEWERS} viewers, median of ${PAIRS} pairs: ${slower(median(ratios))} slower`);
+  const ratio = (name: keyof Harvested) => median(alone.map((each, pair) => (watched[pair]?.[name] ?? 0) / each[name]));
+  const more = (value: number) => `${((value - 1) * 100).toFixed(1)} %`;
   console.log(
-    `  by the medians of the times: ${slower(median(watched) / median(alone))} (${Math.round(median(alone))} ms alone)`,
+    `${VIEWERS} viewers, medians of ${PAIRS} pairs: ${more(ratio('tookMs'))} more time, ${more(ratio('workMs'))} more work`,
   );
 }
 
-/** How long a run fetches, from its plan to its last slice and its end, in milliseconds. */
-async function harvest({ context, request, url }: ServedSheaf, isWatched = false): Promise<number> {
-  const startedAt = performance.now();
+function shown(harvested: Harvested | undefined): string {
+  return `${Math.round(harvested?.tookMs ?? 0)} ms, work ${Math.round(harvested?.workMs ?? 0)} ms`;
+}
+
+async function harvest({ context, request, url }: ServedSheaf, isWatched = false): Promise<Harvested> {
+  const workBefore = await worked(context.database);
   const run = await launchRun(context, request('oda/Stemme', { formats: [] }));
   const viewers = isWatched ? await startViewers(`${url}/runs/${run}/events`) : null;
-  const waitedMs = performance.now() - startedAt;
   await watchRuns(context, [run], { signal: AbortSignal.timeout(300_000), onProgress: () => undefined });
-  const { state, sealedAt, finishedAt } = await getRun(context.database, run);
-  if (!hasEnded(state) || sealedAt === null || finishedAt === null)
-    throw new Error(`the run is ${state} after ${waitedMs} ms`);
   viewers?.kill();
-  return finishedAt.getTime() - sealedAt.getTime();
+  const workMs = (await worked(context.database)) - workBefore;
+  const { state, sealedAt, finishedAt } = await getRun(context.database, run);
+  if (sealedAt === null || finishedAt === null) throw new Error(`the run is ${state}`);
+  return { tookMs: finishedAt.getTime() - sealedAt.getTime(), workMs };
 }
 
 /** Viewers in a process of their own: what they cost their own machine is not the harvest's. */
@@ -98,6 +103,20 @@ async function measurePage({ context, request, url }: ServedSheaf): Promise<void
     `the page of a run with ${SLICES} slices: ${median(pageMs).toFixed(1)} ms, ${Math.round(bytes / 1_000)} kB`,
   );
   console.log(`  one look at its slices, as once a second while it is watched: ${median(lookMs).toFixed(1)} ms`);
+}
+
+/** Processor time of this process and of PostgreSQL's for it, in milliseconds. Linux only: elsewhere without PostgreSQL's. */
+async function worked({ pool }: Database): Promise<number> {
+  const { user, system } = process.cpuUsage();
+  const { rows } = await pool.query<{ pid: number }>(
+    'select pid from pg_stat_activity where datname = current_database()',
+  );
+  const ticks = rows.map(({ pid }) => {
+    const path = `/proc/${pid}/stat`;
+    const fields = existsSync(path) ? readFileSync(path, 'utf8').split(') ')[1]?.split(' ') : undefined;
+    return Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
+  });
+  return (user + system) / 1_000 + ticks.reduce((sum, each) => sum + each, 0) * 10;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -99,25 +99,6 @@ describeInBrowser('the pages', (openPage) => {
     }
   });
 
-  it('make a schedule, and run it at once', async () => {
-    const fleet = await startServedFleet();
-    await fleet.startWorker();
-    const page = await openPage(`${fleet.url}/schedules`);
-    await page.getByText('Make a schedule').click();
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.getByLabel('Name').fill('nightly-votes');
-    await page.getByLabel('When: minute').fill('30 2 * * *');
-    await page.getByLabel('Time zone').fill('Europe/Copenhagen');
-    await page.getByLabel('Datasets').fill('oda/Afstemning');
-    await page.getByRole('button', { name: 'Add' }).click();
-    await page.getByRole('heading', { name: 'nightly-votes' }).waitFor();
-    await page.getByRole('button', { name: 'Run now: nightly-votes' }).click();
-    await page.goto(fleet.url);
-    await page.locator('.state.complete').waitFor();
-    await page.goto(`${fleet.url}/schedules`);
-    expect(await accessibilityFaults(page)).toEqual([]);
-  });
-
   it('say that the database is away, and go on when it is back', async () => {
     const proxy = await startStoreProxy({ kind: 'postgres', url: await freshDatabaseUrl() });
     onTestFinished(() => proxy.stop());
