@@ -37,6 +37,9 @@ export async function startWorkerServer(context: SheafContext, place: Place, wor
   return listen(context, place, (app) => createWorkerApp({ ...app, isWorkerWell }));
 }
 
+/** How long answers that are under way may take to end when the server stops. */
+const STOP_MS = 3_000;
+
 async function listen(context: SheafContext, { host, port }: Place, create: typeof createApp): Promise<Server> {
   const { database, telemetry, queues, settings } = context;
   const access = accessOf(settings, host);
@@ -58,7 +61,9 @@ async function listen(context: SheafContext, { host, port }: Place, create: type
   });
   const stop = async () => {
     metrics.stop();
-    await app.close();
+    // What is still being sent after a while, to a client that reads slowly or not at all, is cut off.
+    const cutting = setTimeout(() => app.server.closeAllConnections(), STOP_MS);
+    await app.close().finally(() => clearTimeout(cutting));
   };
   try {
     return { url: await app.listen({ host, port }), stop };
