@@ -12,9 +12,7 @@ const ROLE_HEADER = 'sheaf-role';
 /** Bull Board, below `/board`: every queue, its jobs, and for operators what can be done to them. */
 export async function registerBoard(app: FastifyInstance, context: ServerContext): Promise<void> {
   const adapter = new FastifyAdapter();
-  // Its types are of another patch of Bull Board than ours, with the same shape.
-  const serverAdapter = adapter as unknown as Board['serverAdapter'];
-  createBullBoard({ queues: await context.boards(), serverAdapter, options: { uiConfig, handlerHooks } });
+  createBullBoard({ queues: await context.boards(), serverAdapter: adapter, options: { uiConfig, handlerHooks } });
   adapter.setBasePath(PREFIX);
   allowInlineStyles(app);
   app.addHook('preHandler', async (request) => {
