@@ -48,6 +48,8 @@ export async function serveSheaf(
       out,
       onFailure: 'stop',
       maxDeletes: null,
+      mode: 'sweep',
+      since: null,
       ...changes,
     }),
     stop: async () => {

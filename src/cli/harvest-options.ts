@@ -4,6 +4,7 @@ import type { Settings } from '../config/options.ts';
 import { parseDataset } from '../domain/dataset.ts';
 import { UsageError } from '../domain/errors.ts';
 import {
+  checkSince,
   type ExportFormat,
   exportFormats,
   type FailurePolicy,
@@ -22,6 +23,9 @@ export interface SelectionFlags {
   readonly select?: readonly string[];
   readonly maxRecords?: number;
   readonly strategy?: Strategy;
+  readonly sweep?: boolean;
+  readonly step?: boolean;
+  readonly since?: string;
 }
 
 /** What the options that say *how* come out as. */
@@ -35,6 +39,18 @@ export interface HarvestFlags extends SelectionFlags {
 
 export function addSelectionOptions(command: Command): Command {
   return command
+    .addOption(
+      new Option('--sweep', 'all of it, and what is gone from the source is marked (default)').conflicts([
+        'step',
+        'since',
+      ]),
+    )
+    .option('--step', 'only what has changed since the last complete run of the same; a sweep where there was none')
+    .option(
+      '--since <time>',
+      "only what has changed since then, by the source's clock, e.g. 2025-01-31T12:00:00",
+      checkSince,
+    )
     .option('--filter <expression>', "only records that fit, in the source's own filter language")
     .option(
       '--select <fields>',
@@ -71,6 +87,8 @@ export function toRequest(
     out: resolve(flags.out || settings.SHEAF_OUT),
     onFailure: flags.onFailure ?? 'stop',
     maxDeletes: flags.maxDeletes ?? null,
+    mode: flags.step || flags.since !== undefined ? 'step' : 'sweep',
+    since: flags.since ?? null,
   };
 }
 

@@ -10,6 +10,7 @@ import type { RunState } from '../domain/run.ts';
 import type { CatchUpPolicy, FiringKind, FiringState, OverlapPolicy } from '../domain/schedule.ts';
 import type { SliceState } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
+import type { TimeWindow } from '../domain/time-window.ts';
 import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, real, sql, text, timestamp } from './drizzle.ts';
 
 /**
@@ -83,6 +84,9 @@ export const runs = sheaf.table('runs', {
   countBefore: bigint('count_before', { mode: 'number' }),
   unansweredSince: moment('unanswered_since'),
   finaliseDueAt: moment('finalise_due_at'),
+  timeWindow: jsonb('time_window').$type<TimeWindow>(),
+  sourceLatest: timestamp('source_latest', { mode: 'string' }),
+  isPlannedWhole: boolean('is_planned_whole').notNull().default(false),
   finishedAt: moment('finished_at'),
   stalledAt: moment('stalled_at'),
 });
@@ -110,6 +114,21 @@ export const slices = sheaf.table(
     stagedAt: moment('staged_at'),
   },
   (table) => [primaryKey({ columns: [table.runId, table.number] })],
+);
+
+export const watermarks = sheaf.table(
+  'watermarks',
+  {
+    dataset: text('dataset').notNull(),
+    sourceUrl: text('source_url').notNull(),
+    selection: text('selection').notNull(),
+    filter: text('filter'),
+    fields: jsonb('fields').$type<readonly string[]>(),
+    reached: timestamp('reached', { mode: 'string' }).notNull(),
+    runId: text('run_id').notNull(),
+    movedAt: moment('moved_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.dataset, table.sourceUrl, table.selection] })],
 );
 
 export const gates = sheaf.table('gates', {

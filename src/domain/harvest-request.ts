@@ -1,4 +1,7 @@
 import type { Dataset } from './dataset.ts';
+import { UsageError } from './errors.ts';
+import type { Entity } from './record.ts';
+import { parseLocalTime, type TimeWindow } from './time-window.ts';
 
 export const strategies = ['keyset', 'offset'] as const;
 /** How a source's pages are walked; see docs/architecture.md. */
@@ -14,6 +17,10 @@ export type ExportFormat = (typeof exportFormats)[number];
 export const shapes = ['source', 'canonical'] as const;
 /** `source`: the record as it came. `canonical`: Sheaf's common fields of that entity. */
 export type Shape = (typeof shapes)[number];
+
+export const kinds = ['sweep', 'step'] as const;
+/** `sweep`: all that the request selects. `step`: of that, only what has changed since the last complete run of the same. */
+export type Kind = (typeof kinds)[number];
 
 /** What to ask the source for: the part of a request that decides which records come back. */
 export interface Selection {
@@ -37,12 +44,46 @@ export interface HarvestRequest extends Selection {
   readonly onFailure: FailurePolicy;
   /** The share of a dataset's records, 0 to 1, that a sweep may mark as deleted at once; null for the default. */
   readonly maxDeletes: number | null;
+  /** A step without a watermark to go on from becomes a sweep; `RunRow.timeWindow` says what the run is. */
+  readonly mode: Kind;
+  /** Of a step: from when on, by the source's clock, instead of from the watermark; a whole second, without a zone. */
+  readonly since: string | null;
 }
 
 /** A source that is half empty is more likely ill than emptied. */
 export const DEFAULT_MAX_DELETES = 0.2;
 
+/** What decides what a run can see. */
+interface Sight {
+  readonly request: Selection;
+  /** Null for a sweep. */
+  readonly timeWindow: TimeWindow | null;
+}
+
 /** Whether a run is over the whole dataset: what it does not see is not there. */
-export function isSweep({ filter, select, maxRecords }: Selection): boolean {
-  return filter === null && select === null && maxRecords === null;
+export function seesAll({ request, timeWindow }: Sight): boolean {
+  return timeWindow === null && request.filter === null && request.select === null && request.maxRecords === null;
+}
+
+export function kindOf({ timeWindow }: Pick<Sight, 'timeWindow'>): Kind {
+  return timeWindow === null ? 'sweep' : 'step';
+}
+
+/** Throws a UsageError for a step over an entity that does not say when its records change. */
+export function checkMode(entity: Entity, { mode }: Pick<HarvestRequest, 'mode'>): void {
+  if (mode !== 'step' || entity.timestampField !== null) return;
+  throw new UsageError(
+    `${entity.name} does not say when its records change, so there is nothing to go on from: harvest it with --sweep.`,
+    { code: 'no-timestamp', facts: { entity: entity.name } },
+  );
+}
+
+/** Since when a step is to look, as a whole second. Throws a UsageError for what is not a time by the source's clock. */
+export function checkSince(text: string): string {
+  const since = parseLocalTime(text);
+  if (since !== null) return since;
+  throw new UsageError(
+    `"${text}" is not a time. Give it by the source's own clock and without a zone, as 2025-01-31 or 2025-01-31T12:00:00.`,
+    { code: 'bad-since', facts: { asked: text } },
+  );
 }

@@ -68,3 +68,8 @@ export interface Entity {
   /** Names that lead to other entities (not columns). */
   readonly relations: readonly string[];
 }
+
+/** Whether an entity's records may come without a timestamp, as its metadata has it. */
+export function mayBeUntimed({ fields, timestampField }: Entity): boolean {
+  return fields.some(({ name, isNullable }) => name === timestampField && isNullable);
+}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { exportFormats } from './harvest-request.ts';
+import { exportFormats, kinds } from './harvest-request.ts';
 import { type RunState, runStates } from './run.ts';
+import type { TimeWindow } from './time-window.ts';
 
 export interface MergeCounts {
   readonly inserted: number;
@@ -37,6 +38,8 @@ export interface Proof {
   readonly rereadSlices: number;
   /** True when, in this generation, the run was made to cover what had come beyond its ends. */
   readonly isExtended: boolean;
+  /** When the records that it speaks of were last changed; null for a sweep: it speaks of all. */
+  readonly window: TimeWindow | null;
   /** Records in the table that a sweep did not see; 0 for a run over a part, which cannot tell. */
   readonly missing: number;
   /** Why they were not marked as deleted, for a person; null when they were, or there is none. */
@@ -83,6 +86,9 @@ export type ExportedFile = z.infer<typeof exportedFile>;
 export const runReport = z.object({
   run: z.string().meta({ examples: ['20261121-153012-x7k2'] }),
   dataset: z.string().meta({ examples: ['oda/Sag'] }),
+  kind: z
+    .enum(kinds)
+    .meta({ description: 'Over all that was asked for (`sweep`), or over what has changed (`step`).' }),
   state: z.enum(runStates),
   reason: z.string().nullable().meta({ description: 'Why it is not complete; null when there is nothing to say.' }),
   expected: count.nullable().meta({ description: 'What the source said there was; null when it does not count.' }),

@@ -3,27 +3,24 @@ import type { Database } from '../db/database.ts';
 import { ensureDataset, findDataset } from '../db/queries/datasets.ts';
 import { endRun, insertRun, type NewRun, sealRun } from '../db/queries/runs.ts';
 import { insertSlices } from '../db/queries/slices.ts';
-import { createStaging } from '../db/queries/staging.ts';
+import { createStaging, stagePlanned } from '../db/queries/staging.ts';
 import { datasetName } from '../domain/dataset.ts';
 import { toStoredError } from '../domain/errors.ts';
-import type { HarvestRequest, Selection } from '../domain/harvest-request.ts';
+import { type HarvestRequest, kindOf, type Selection, seesAll } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
 import { newRunId } from '../domain/run.ts';
 import { cutIntoSlices } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
 import type { Queues } from '../queues/queues.ts';
-import type { Source, SourceFetch, SourceQuery, Survey } from '../sources/source.ts';
+import type { SourceFetch } from '../sources/source.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import { enqueueSlices } from './enqueue-slices.ts';
-
-/** A source, and the way to reach it. */
-export interface ReachableSource {
-  readonly source: Source;
-  readonly fetch: SourceFetch;
-}
+import { type ReachableSource, type Surveyed, surveyHarvest } from './survey-harvest.ts';
 
 export interface PlanContext {
   readonly reach: (source: string) => ReachableSource;
+  /** Where watermarks are; null for plans that need none. */
+  readonly database: Database | null;
 }
 
 export interface ProducerContext extends PlanContext {
@@ -33,9 +30,7 @@ export interface ProducerContext extends PlanContext {
 }
 
 /** What a harvest would do; nothing has been written yet. */
-export interface Plan {
-  readonly query: SourceQuery;
-  readonly survey: Survey;
+export interface Plan extends Surveyed {
   readonly slices: readonly Span[];
   /** Pages that the source will be asked for, as far as can be told; null when it does not count. */
   readonly pages: number | null;
@@ -46,7 +41,7 @@ export interface Plan {
 /**
  * Asks the source what there is, and cuts it into slices. Throws a UsageError for an unknown source, entity or field.
  */
-export async function planHarvest({ reach }: PlanContext, request: HarvestRequest): Promise<Plan> {
+export async function planHarvest({ reach, database }: PlanContext, request: HarvestRequest): Promise<Plan> {
   const { source, fetch } = reach(request.dataset.source);
   let requests = 0;
   const counted: SourceFetch = async (path, read, options) => {
@@ -54,14 +49,12 @@ export async function planHarvest({ reach }: PlanContext, request: HarvestReques
     requests += fetched.requests;
     return fetched;
   };
-  const entity = await source.check(counted, request.dataset.entity, request);
-  const { filter, select, maxRecords } = request;
-  const query = { entity, selection: { filter, select, maxRecords } };
-  const survey = await source.survey(counted, query, request.strategy);
+  const surveyed = await surveyHarvest({ source, fetch: counted }, database, request);
+  const { survey } = surveyed;
   const width = survey.span.upto - survey.span.after;
   const pages = Math.ceil((survey.expected ?? width) / survey.pageSize);
   const slices = cutIntoSlices(survey.span, pages);
-  return { query, survey, slices, pages: survey.expected === null ? null : pages, requests };
+  return { ...surveyed, slices, pages: survey.expected === null ? null : pages, requests };
 }
 
 /** A name for a run that begins now. */
@@ -85,12 +78,14 @@ export async function planRun(context: ProducerContext, request: HarvestRequest,
 
 async function planWithin(context: ProducerContext, request: HarvestRequest, id: string): Promise<string> {
   const plan = await planHarvest(context, request);
+  const kind = kindOf({ timeWindow: plan.query.window ?? null });
   const dataset = await ensurePlannedDataset(context, request, plan);
   const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);
   await writePlan(context, { id, dataset, request, sourceUrl }, plan);
   context.telemetry.emit('run.planned', {
     run: id,
     dataset,
+    kind,
     slices: plan.slices.length,
     expected: plan.survey.expected,
   });
@@ -107,7 +102,7 @@ async function ensurePlannedDataset(
   const { source, fetch } = reach(request.dataset.source);
   const name = datasetName({ source: source.name, entity: entity.name });
   // How a dataset is partitioned is decided once: by its own size, and not by that of a first harvest of a part of it.
-  const isPart = request.filter !== null || request.maxRecords !== null;
+  const isPart = !seesAll({ request, timeWindow: plan.query.window ?? null });
   const isNew = (await findDataset(database, name)) === undefined;
   const expected =
     isPart && isNew ? await source.count(fetch, { entity, selection: EVERYTHING }) : plan.survey.expected;
@@ -122,12 +117,15 @@ async function writePlan(
   run: Pick<NewRun, 'id' | 'dataset' | 'request' | 'sourceUrl'>,
   plan: Plan,
 ): Promise<void> {
-  const { strategy, span, pageSize, expected } = plan.survey;
-  const { entity } = plan.query;
-  await insertRun(database, { ...run, entity, strategy, span, pageSize, expected, planRequests: plan.requests });
+  const { strategy, span, pageSize, expected, whole } = plan.survey;
+  const { query, sourceLatest, requests: planRequests } = plan;
+  const { entity, window = null } = query;
+  const planned = { entity, strategy, span, pageSize, expected, planRequests, sourceLatest };
+  await insertRun(database, { ...run, ...planned, timeWindow: window, isPlannedWhole: whole !== null });
   try {
     await createStaging(database, run.id);
     await insertSlices(database, run.id, plan.slices);
+    if (whole !== null && plan.slices.length > 0) await stagePlanned(database, run.id, whole);
     await sealRun(database, run.id);
   } catch (error) {
     const end = { state: 'failed', reason: 'its plan could not be written' } as const;

@@ -7,7 +7,7 @@ import { migrateDatabase, requireMigrated } from '../db/migrate.ts';
 import { writeAudit } from '../db/queries/audit.ts';
 import { installationId } from '../db/queries/installation.ts';
 import { toStoredError, UsageError } from '../domain/errors.ts';
-import type { ReachableSource } from '../producer/plan-run.ts';
+import type { ReachableSource } from '../producer/survey-harvest.ts';
 import { migratePostgresEngine } from '../queues/postgres-engine.ts';
 import type { QueueTracing } from '../queues/queue-tracing.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';

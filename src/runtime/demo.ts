@@ -61,6 +61,8 @@ export async function launchDemoRuns(context: SheafContext, datasets: readonly s
       out: context.settings.SHEAF_OUT,
       onFailure: 'stop',
       maxDeletes: null,
+      mode: 'sweep',
+      since: null,
     });
     runs.push(run);
   }

@@ -5,7 +5,7 @@ import { createStaging, dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { toStoredError, UsageError } from '../domain/errors.ts';
-import type { HarvestRequest } from '../domain/harvest-request.ts';
+import { checkMode, type HarvestRequest } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
 import { hasEnded, type RunState } from '../domain/run.ts';
 import { checkWritable } from '../exporters/export-directory.ts';
@@ -28,7 +28,7 @@ export async function checkRequests(
 ): Promise<void> {
   for (const request of requests) {
     const { source, fetch } = reach(request.dataset.source);
-    await source.check(fetch, request.dataset.entity, request);
+    checkMode(await source.check(fetch, request.dataset.entity, request), request);
     await checkWritable(request.out);
   }
 }

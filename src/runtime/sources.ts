@@ -6,7 +6,7 @@ import { toStoredError } from '../domain/errors.ts';
 import { requestRetryPolicy } from '../domain/retry-policy.ts';
 import { createPaceGate } from '../gate/pace-gate.ts';
 import { createSharedGate } from '../gate/shared-gate.ts';
-import type { ReachableSource } from '../producer/plan-run.ts';
+import type { ReachableSource } from '../producer/survey-harvest.ts';
 import { createHttpClient } from '../sources/http-client.ts';
 import { createOdaSource } from '../sources/oda/oda-source.ts';
 import { createRegistry, type Registry } from '../sources/registry.ts';

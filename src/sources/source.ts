@@ -1,6 +1,7 @@
 import type { Selection, Strategy } from '../domain/harvest-request.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
 import type { Span } from '../domain/span.ts';
+import type { TimeWindow } from '../domain/time-window.ts';
 
 /**
  * The contract of a source: an upstream API that hands out its records page by page.
@@ -18,6 +19,8 @@ export interface Source {
   readonly probePath: string;
   /** Ends with a slash. May hold credentials: redact before showing. */
   readonly baseUrl: string;
+  /** The zone of the times that it writes without one, e.g. `Europe/Copenhagen`. */
+  readonly timeZone: string;
 
   /** The entities that exist, from the source's metadata. Cached for as long as the source object lives. */
   entities(fetch: SourceFetch): Promise<readonly Entity[]>;
@@ -30,6 +33,12 @@ export interface Source {
 
   /** Asks the source what a plan needs to know. A few requests, whatever the volume. */
   survey(fetch: SourceFetch, query: SourceQuery, strategy: Strategy | null): Promise<Survey>;
+
+  /**
+   * The latest timestamp among the records that the query selects; null when none has one, or the entity has no
+   * timestamps. Throws a PermanentError (`order-ignored`) when the source cannot tell which one it is.
+   */
+  latest(fetch: SourceFetch, query: SourceQuery): Promise<string | null>;
 
   /** How many records the query selects now; with a range, only those inside it. Null when the source cannot say. */
   count(fetch: SourceFetch, query: SourceQuery, within?: CountRange): Promise<number | null>;
@@ -63,6 +72,8 @@ export interface Source {
 export interface SourceQuery {
   readonly entity: Entity;
   readonly selection: Selection;
+  /** Of a step: only records that were last changed within it. Null, or left out: all. */
+  readonly window?: TimeWindow | null;
 }
 
 /** A span of keys or of positions. Without a strategy: of keys, where the source can range over them. */
@@ -85,6 +96,11 @@ export interface Survey {
   readonly expected: number | null;
   /** Records a page holds, as learnt from what came back. */
   readonly pageSize: number;
+  /**
+   * All that there is, when a query with a window was answered with all of it and its count at once: nothing more need
+   * be asked. Null otherwise.
+   */
+  readonly whole: Page | null;
 }
 
 export interface PagePosition {

@@ -17,7 +17,7 @@ import { dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { toStoredError } from '../domain/errors.ts';
-import { isSweep } from '../domain/harvest-request.ts';
+import { kindOf, seesAll } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
 import { isComplete, type Proof, whyPartial } from '../domain/report.ts';
 import { removeLeftovers } from '../exporters/export-directory.ts';
@@ -27,7 +27,7 @@ import type { Source, SourceQuery } from '../sources/source.ts';
 import type { SheafEvents, Telemetry } from '../telemetry/events.ts';
 import { exportShape } from './export-shape.ts';
 import { verifyRun } from './verify-run.ts';
-import { isSourceOf, type WorkContext } from './work-context.ts';
+import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
 /** A run that is being finalised. */
 interface Finalising {
@@ -53,7 +53,7 @@ export async function finaliseRun(context: WorkContext, job: { run: string; gene
   if (claim === undefined) return 'nothing to finalise';
   try {
     const run = await getRun(context.database, claim.run);
-    const query = { entity: run.entity, selection: run.request };
+    const query = queryOf(run);
     return await carryThrough(context, { claim, run, source, query });
   } catch (error) {
     return giveUp(context, claim, error);
@@ -85,7 +85,7 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
     // Records of which only some fields were asked for would wipe out the others: they go into files only.
     if (run.request.select === null) {
       const { dataset, entity } = run;
-      const marksDeleted = isComplete(proof) && isSweep(run.request);
+      const marksDeleted = isComplete(proof) && seesAll(run);
       const counts = await timed(clock, 'merge', () =>
         mergeStaged(context.database, claim, { dataset, entity, rows, marksDeleted }),
       );
@@ -173,6 +173,7 @@ function manifestOf({ run, source }: Finalising, proof: Proof): ManifestFacts {
   return {
     run: run.id,
     dataset: run.dataset,
+    kind: kindOf(run),
     generation: run.generation,
     state: isComplete(proof) ? 'complete' : 'partial',
     reason: whyPartial(proof),

@@ -1,7 +1,7 @@
 import type { Missing } from '../db/queries/missing.ts';
 import { countMissing } from '../db/queries/missing.ts';
 import type { RunRow } from '../db/schema.ts';
-import { DEFAULT_MAX_DELETES, isSweep } from '../domain/harvest-request.ts';
+import { DEFAULT_MAX_DELETES, seesAll } from '../domain/harvest-request.ts';
 import type { WorkContext } from './work-context.ts';
 
 /** What a run says about records that the source no longer has. */
@@ -17,7 +17,7 @@ export interface DeletesVerdict {
  * a set share at once, since a source that is half empty is more likely ill than emptied.
  */
 export async function judgeDeletes({ database }: Pick<WorkContext, 'database'>, run: RunRow): Promise<DeletesVerdict> {
-  if (!isSweep(run.request)) return { missing: 0, withheld: null };
+  if (!seesAll(run)) return { missing: 0, withheld: null };
   const counts = await countMissing(database, run);
   return { missing: counts.missing, withheld: whyWithheld(counts, run.request.maxDeletes ?? DEFAULT_MAX_DELETES) };
 }

@@ -40,7 +40,9 @@ interface Reach {
  * A source that has stood still is asked once.
  */
 export async function lookAgain(reach: Reach, brought: Brought): Promise<Look> {
-  const { strategy, request } = brought.run;
+  const { strategy, request, isPlannedWhole, expected } = brought.run;
+  // Rows and count came in one answer, which is as much as could be asked for.
+  if (isPlannedWhole && expected !== null && expected === brought.taken) return judge(brought, expected);
   if (request.maxRecords !== null) return lookAtPart(reach, brought);
   return strategy === 'keyset' ? lookAtKeys(reach, brought) : lookAtPositions(reach, brought);
 }

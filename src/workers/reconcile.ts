@@ -1,12 +1,5 @@
 import { AUDIT_DAYS, pruneAudit } from '../db/queries/audit.ts';
-import {
-  endRun,
-  findFailedRuns,
-  findLostPlans,
-  findStalledRuns,
-  runsInState,
-  unattendedFinalisations,
-} from '../db/queries/runs.ts';
+import { endRun, findFailedRuns, findLostPlans, runsInState, unattendedFinalisations } from '../db/queries/runs.ts';
 import {
   countOverdueSlices,
   findPoison,
@@ -16,6 +9,7 @@ import {
   setAside,
 } from '../db/queries/slices.ts';
 import { dropOldStaging } from '../db/queries/staging.ts';
+import { findStalledRuns } from '../db/queries/stalled-runs.ts';
 import { buryWorkers, tryAsOnlyOne } from '../db/queries/workers.ts';
 import { poisonError } from '../domain/poison.ts';
 import type { QueueName } from '../queues/queue-table.ts';

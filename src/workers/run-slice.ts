@@ -8,7 +8,7 @@ import { isSuspect } from '../domain/poison.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
 import type { Fetched, Page, PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
 import type { Span } from '../telemetry/tracer.ts';
-import { isSourceOf, type WorkContext } from './work-context.ts';
+import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
 /** What is fixed while a slice is walked. */
 interface Walk {
@@ -96,7 +96,7 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
     dataset: run.dataset,
     source,
     fetch,
-    query: { entity: run.entity, selection: run.request },
+    query: queryOf(run),
     strategy,
     pageSize,
     budget,

@@ -71,6 +71,7 @@ async function ledgerFacts({ database }: WorkContext, run: RunRow, slices: reado
     rereads: run.rereads,
     rereadSlices: run.rereadSlices,
     isExtended: run.isExtended,
+    window: run.timeWindow,
     missing: 0,
     deletesWithheld: null,
   };

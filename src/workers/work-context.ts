@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import type { RunRow } from '../db/schema.ts';
 import { redact } from '../domain/redact.ts';
 import type { Queues } from '../queues/queues.ts';
-import type { Source, SourceFetch } from '../sources/source.ts';
+import type { Source, SourceFetch, SourceQuery } from '../sources/source.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 
 /** What a worker process works with; the composition root builds it. */
@@ -21,4 +21,13 @@ export interface WorkContext {
  */
 export function isSourceOf(source: Pick<Source, 'baseUrl'>, run: Pick<RunRow, 'sourceUrl'>): boolean {
   return redact(source.baseUrl) === run.sourceUrl;
+}
+
+/** What a run asks its source for, whoever asks. */
+export function queryOf({
+  entity,
+  request,
+  timeWindow,
+}: Pick<RunRow, 'entity' | 'request' | 'timeWindow'>): SourceQuery {
+  return { entity, selection: request, window: timeWindow };
 }

@@ -50,6 +50,8 @@ const request = {
   out: '/nowhere',
   onFailure: 'stop',
   maxDeletes: null,
+  mode: 'sweep',
+  since: null,
 } as const;
 
 /** A run of two slices of a hundred keys, sealed unless told otherwise. */
@@ -71,6 +73,9 @@ async function setUpRun({
     pageSize: 10,
     expected: 4,
     planRequests: 2,
+    timeWindow: null,
+    sourceLatest: null,
+    isPlannedWhole: false,
   });
   await createStaging(database, id);
   await insertSlices(database, id, [

@@ -15,7 +15,10 @@ describe('schema.ts', () => {
        from pg_attribute where attrelid = ('sheaf.' || $1)::regclass and attnum > 0 and not attisdropped`,
         [name],
       );
-      const types: Record<string, string> = { 'timestamp with time zone': 'timestamptz' };
+      const types: Record<string, string> = {
+        'timestamp with time zone': 'timestamptz',
+        'timestamp without time zone': 'timestamp',
+      };
       const migrated = rows.map(({ name: column, type, required }) => ({
         column,
         type: types[type] ?? type,

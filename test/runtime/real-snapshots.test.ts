@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
+import { launchRun } from '../../src/runtime/harvest.ts';
 import { loadFolder } from '../../src/twin/folder-data.ts';
 import type { TwinData } from '../../src/twin/twin-data.ts';
 import { type Fleet, startFleet } from '../support/fleet.ts';
-import { tableContent } from '../support/independent.ts';
+import { contentOf as contentByKey, tableContent } from '../support/independent.ts';
 
 const folder = resolve('../shared/data/oda');
 
@@ -138,11 +140,14 @@ async function replay(entity: string, snapshots: readonly Snapshot[]): Promise<D
   return differences;
 }
 
-async function sweep(fleet: Fleet, entity: string) {
-  const { launchRun } = await import('../../src/runtime/harvest.ts');
-  const request = fleet.request(`oda/${entity}`, { formats: [], maxDeletes: 1 });
+const sweep = (fleet: Fleet, entity: string) => harvest(fleet, entity, {});
+
+async function harvest(fleet: Fleet, entity: string, changes: Partial<HarvestRequest>) {
+  const request = fleet.request(`oda/${entity}`, { formats: [], maxDeletes: 1, ...changes });
   return fleet.ended(await launchRun(fleet.context, request));
 }
+
+const canonicalOf = (snapshot: Snapshot) => contentByKey([...snapshot.values()].map((line) => JSON.parse(line) as Row));
 
 const figures = ({ inserted, updated, deleted, rekeyed }: Difference) => ({
   inserted: inserted.length,
@@ -169,4 +174,58 @@ describe.runIf(existsSync(folder))('real snapshots, taken years apart and swept 
     const pair = ['2024-01', '2025-06'].map((taken) => readSnapshot(taken, 'Stemme'));
     await replay('Stemme', pair);
   }, 120_000);
+});
+
+/** Two hours earlier, by another way than Sheaf's. */
+function twoHoursBefore(timestamp: string): string {
+  const at = new Date(`${timestamp.slice(0, 19)}Z`);
+  at.setUTCHours(at.getUTCHours() - 2);
+  return at.toISOString().slice(0, 19);
+}
+
+const changedAt = (line = '') => String((JSON.parse(line) as Row)['opdateringsdato']);
+
+/** What a step makes of the old snapshot: it gets the rows whose timestamp is at the old one's latest, or a little before it, or later. */
+function stepped(old: Snapshot, young: Snapshot): Snapshot {
+  const from = twoHoursBefore([...old.values()].map(changedAt).toSorted().at(-1) ?? '');
+  return new Map([...old, ...[...young].filter(([, line]) => changedAt(line) >= from)]);
+}
+
+describe.runIf(existsSync(folder))('real snapshots of Afstemning, taken years apart, as steps', () => {
+  it.each([
+    ['2014-12', '2019-03', { inserted: 5_302, updated: 1_651 }, { inserted: 0, updated: 4, deleted: 6, rekeyed: 0 }],
+    ['2019-03', '2024-01', { inserted: 2_512, updated: 1 }, { inserted: 0, updated: 3_401, deleted: 1, rekeyed: 0 }],
+    ['2024-01', '2025-06', { inserted: 831, updated: 1 }, { inserted: 0, updated: 0, deleted: 0, rekeyed: 0 }],
+  ])(
+    '%s to %s: what a step can see is exact, and the next sweep finds the rest',
+    async (before, after, seen, missed) => {
+      const [old, young] = [readSnapshot(before, 'Afstemning'), readSnapshot(after, 'Afstemning')];
+      const fleet = await startFleet({ twin: { dataset: await served('Afstemning', old) } });
+      await fleet.startWorker(8);
+      await sweep(fleet, 'Afstemning');
+      fleet.twin.replaceWith(await served('Afstemning', young));
+      const wanted = stepped(old, young);
+      const step = await harvest(fleet, 'Afstemning', { mode: 'step' });
+      const { inserted, updated } = compare(old, wanted);
+      expect(step).toMatchObject({
+        kind: 'step',
+        state: 'complete',
+        inserted: inserted.length,
+        updated: updated.length,
+      });
+      const copy = await tableContent(fleet.context.database.url, 'oda/Afstemning');
+      expect(copy).toEqual(canonicalOf(wanted));
+      const rest = compare(wanted, young);
+      const next = await sweep(fleet, 'Afstemning');
+      const { rekeyed } = rest;
+      expect(next).toMatchObject({
+        updated: rest.updated.length,
+        inserted: rest.inserted.length - rekeyed,
+        deleted: rest.deleted.length - rekeyed,
+        rekeyed,
+      });
+      expect(await tableContent(fleet.context.database.url, 'oda/Afstemning')).toEqual(canonicalOf(young));
+      expect([{ inserted: inserted.length, updated: updated.length }, figures(rest)]).toEqual([seen, missed]);
+    },
+  );
 });

@@ -57,6 +57,8 @@ export async function startFleet({ redisUrl, twin: twinOptions, environment = {}
     out,
     onFailure: 'stop',
     maxDeletes: null,
+    mode: 'sweep',
+    since: null,
     ...changes,
   });
   const joinFleet = async (concurrency = 4): Promise<Worker> => {

@@ -17,6 +17,7 @@ const whole: LedgerFacts = {
   rereadSlices: 0,
   isExtended: false,
   missing: 0,
+  window: null,
   deletesWithheld: null,
 };
 

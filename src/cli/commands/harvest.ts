@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../domain/errors.ts';
+import type { HarvestRequest } from '../../domain/harvest-request.ts';
+import type { SheafContext } from '../../runtime/context.ts';
 import { addHarvestOptions, addRateOption, type HarvestFlags, toRequests, wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
 import { settingsHere, withContext } from '../session.ts';
@@ -17,7 +19,7 @@ export function addHarvest(program: Command): void {
     .command('harvest')
     .summary('harvest datasets into PostgreSQL and files')
     .description(
-      'Harvests whole datasets: every page once, proved complete, into the table sheaf.records and into files.',
+      'Harvests datasets, proved complete, into the table sheaf.records and into files: all of each (a sweep), or what has changed in it (a step).',
     )
     .argument('<dataset...>', 'what to harvest, as source/entity, e.g. oda/Sag');
   addRateOption(addHarvestOptions(command))
@@ -40,6 +42,8 @@ Examples:
   sheaf harvest oda/Sag oda/Aktør --format ndjson,json,csv --out exports
   sheaf harvest oda/Stemme --filter "typeid eq 2" --select id,afstemningid,aktørid
   sheaf harvest oda/Dokument --max-records 1000 --json
+  sheaf harvest oda/Sag --step
+  sheaf harvest oda/Sag --since 2025-01-31T12:00:00
 
 Exit codes: 0 complete, 1 failed, 2 bad usage or configuration, 3 partial, 4 cancelled; 130 after Ctrl-C.`;
 
@@ -66,6 +70,7 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
       for (const run of runs) say(`Run ${run} was planned before this failed. Go on with: sheaf resume ${run}`);
       throw error;
     }
+    await sayWhatBecameSweeps(context, runs, requests);
     const isMany = requests.length > 1;
     if (!flags.detach) return workRuns(context, runs, { concurrency, json: flags.json ?? false, isMany });
     if (flags.json) printJson(isMany ? runs.map((run) => ({ run })) : { run: runs[0] });
@@ -73,4 +78,19 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     say('Enqueued. `sheaf worker` works it; `sheaf status` shows how far it is.');
     return 0;
   });
+}
+
+/** A step goes on from where a complete run of the same has left off; whoever asks for the first should know what it costs. */
+async function sayWhatBecameSweeps(
+  context: SheafContext,
+  runs: readonly string[],
+  requests: readonly HarvestRequest[],
+): Promise<void> {
+  if (!requests.some(({ mode }) => mode === 'step')) return;
+  const { findRun } = await import('../../runtime/inspect.ts');
+  for (const id of runs) {
+    const { request, timeWindow, dataset } = await findRun(context, id);
+    if (request.mode === 'step' && timeWindow === null)
+      say(`No complete run of ${dataset} has left a watermark yet: this one is a sweep, and leaves it.`);
+  }
 }

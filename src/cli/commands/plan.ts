@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
+import type { Settings } from '../../config/options.ts';
+import type { HarvestRequest } from '../../domain/harvest-request.ts';
 import { count, duration, plural } from '../../domain/numbers.ts';
+import type { PlannedHarvest } from '../../runtime/plan.ts';
 import { addRateOption, addSelectionOptions, type SelectionFlags, toRequest } from '../harvest-options.ts';
 import { printData, printJson } from '../output.ts';
-import { settingsHere } from '../session.ts';
+import { settingsHere, withContext } from '../session.ts';
 
 interface Flags extends SelectionFlags {
   readonly rate?: number;
@@ -19,20 +22,23 @@ export function addPlan(program: Command): void {
     .argument('<dataset...>', 'source/entity');
   addRateOption(addSelectionOptions(command))
     .option('--json', 'print the plans as JSON')
-    .addHelpText('after', '\nExamples:\n  sheaf plan oda/Stemme\n  sheaf plan oda/Sag --filter "typeid eq 3" --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sheaf plan oda/Stemme\n  sheaf plan oda/Sag --filter "typeid eq 3" --json\n  sheaf plan oda/Sag --step',
+    )
     .action(plan);
 }
 
 async function plan(datasets: string[], flags: Flags): Promise<void> {
   const settings = settingsHere();
-  const { planDatasets } = await import('../../runtime/plan.ts');
   const requests = datasets.map((dataset) => toRequest(dataset, flags, settings));
-  const plans = await planDatasets({ settings, rate: flags.rate ?? null }, requests);
+  const plans = await planAll(settings, flags, requests);
   if (flags.json) return printJson(plans.length === 1 ? plans[0] : plans);
   for (const each of plans) {
     const expected = each.expected === null ? 'an unknown number of records' : plural(each.expected, 'record');
     const pages = each.pages === null ? 'an unknown number of pages' : plural(each.pages, 'page');
     printData(`${each.dataset}: ${expected} in ${pages} of ${count(each.pageSize)}`);
+    printData(`  ${describeKind(each)}`);
     printData(
       `  strategy ${each.strategy}, keys or rows ${count(each.span.after + 1)} to ${count(each.span.upto)}, ${plural(each.slices, 'slice')}`,
     );
@@ -40,6 +46,23 @@ async function plan(datasets: string[], flags: Flags): Promise<void> {
       `  ${each.requests === null ? 'requests unknown' : `about ${plural(each.requests, 'request')}`}, ${timeOf(each)}`,
     );
   }
+}
+
+/** Watermarks are in the database; no other plan needs one. */
+async function planAll(
+  settings: Settings,
+  { rate = undefined }: Pick<Flags, 'rate'>,
+  requests: readonly HarvestRequest[],
+): Promise<PlannedHarvest[]> {
+  const { planDatasets, planWithout } = await import('../../runtime/plan.ts');
+  const needsWatermark = requests.some(({ mode, since }) => mode === 'step' && since === null);
+  if (!needsWatermark) return planWithout({ settings, rate: rate ?? null }, requests);
+  return withContext({ settings, rate, usesQueues: false }, (context) => planDatasets(context, requests));
+}
+
+function describeKind({ window, mode }: PlannedHarvest): string {
+  if (window !== null) return `a step: what has changed since ${window.from}, by the source's clock`;
+  return mode === 'step' ? 'a sweep: no complete run has left a watermark yet' : 'a sweep: all that was asked for';
 }
 
 function timeOf({

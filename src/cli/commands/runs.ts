@@ -35,6 +35,7 @@ async function list(flags: Flags): Promise<void> {
     const rows = reports.map((each) => [
       each.run,
       each.dataset,
+      each.kind,
       each.state,
       count(each.records),
       each.expected === null ? '?' : count(each.expected),
@@ -43,7 +44,18 @@ async function list(flags: Flags): Promise<void> {
       count(each.updated),
       duration(each.durationMs),
     ]);
-    const headings = ['RUN', 'DATASET', 'STATE', 'RECORDS', 'EXPECTED', 'REJECTED', 'INSERTED', 'UPDATED', 'TIME'];
-    printData(table(headings, rows, headings.slice(3)));
+    const headings = [
+      'RUN',
+      'DATASET',
+      'KIND',
+      'STATE',
+      'RECORDS',
+      'EXPECTED',
+      'REJECTED',
+      'INSERTED',
+      'UPDATED',
+      'TIME',
+    ];
+    printData(table(headings, rows, headings.slice(4)));
   });
 }

@@ -5,7 +5,9 @@ import { hasEnded } from '../../domain/run.ts';
 /** What a person reads when a run has ended. */
 export function renderReport(report: RunReport): string {
   const time = `${hasEnded(report.state) ? 'in' : 'for'} ${duration(report.durationMs)}`;
-  const lines = [`${report.dataset}: ${report.state} ${time} (run ${report.run})`];
+  const lines = [
+    `${report.dataset}: ${report.kind === 'step' ? 'step ' : ''}${report.state} ${time} (run ${report.run})`,
+  ];
   if (report.reason !== null) lines.push(`  ${report.reason}`);
   lines.push(`  ${plural(report.records, 'record')} in ${plural(report.pages, 'page')}, ${expectation(report)}`);
   if (report.state === 'complete' || report.state === 'partial') lines.push(`  table: ${tableChanges(report)}`);

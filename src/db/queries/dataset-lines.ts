@@ -15,6 +15,9 @@ export interface DatasetLine {
   /** The last complete run over the whole dataset. */
   readonly sweptAt: Date | null;
   readonly sweptBy: string | null;
+  /** The last complete step over the whole dataset. */
+  readonly steppedAt: Date | null;
+  readonly steppedBy: string | null;
 }
 
 /** Datasets up to this size are counted; of larger ones PostgreSQL's own estimate is shown. */
@@ -22,7 +25,8 @@ const COUNTED_BYTES = 200_000_000;
 
 export async function listDatasetLines(database: Database, name?: string): Promise<DatasetLine[]> {
   const { rows } = await database.pool.query<Omit<DatasetLine, 'isEstimate'>>(
-    `select d.name, d.id, p.rows as records, p.bytes, p.partitions, r.runs, r.last as "lastRun", s.finished_at as "sweptAt", s.id as "sweptBy"
+    `select d.name, d.id, p.rows as records, p.bytes, p.partitions, r.runs, r.last as "lastRun", s.finished_at as "sweptAt", s.id as "sweptBy",
+            t.finished_at as "steppedAt", t.id as "steppedBy"
      from sheaf.datasets d
      cross join lateral (
        select nullif(sum(greatest(c.reltuples, 0)), 0)::float8 as rows, coalesce(sum(pg_total_relation_size(c.oid)), 0)::float8 as bytes,
@@ -32,8 +36,13 @@ export async function listDatasetLines(database: Database, name?: string): Promi
      left join lateral (
        select id, finished_at from sheaf.runs
        where dataset = d.name and state = 'complete' and request ->> 'filter' is null
-         and request ->> 'select' is null and request ->> 'maxRecords' is null
+         and time_window is null and request ->> 'select' is null and request ->> 'maxRecords' is null
        order by created_at desc limit 1) s on true
+     left join lateral (
+       select id, finished_at from sheaf.runs
+       where dataset = d.name and state = 'complete' and request ->> 'filter' is null
+         and time_window is not null and request ->> 'select' is null and request ->> 'maxRecords' is null
+       order by created_at desc limit 1) t on true
      where $1::text is null or d.name = $1
      order by d.name`,
     [name ?? null],

@@ -119,6 +119,11 @@ async function writeAll(client: pg.PoolClient, { run, dataset, rows, at }: Merge
   return { inserted: rowCount ?? 0, updated: 0 };
 }
 
+/** Another run has written the record since this one was planned, and the source says that what it wrote is newer. */
+const IS_NEWER = `(
+  coalesce(r.source_timestamp > s.source_timestamp, false)
+  and r.changed_at > (select created_at from sheaf.runs where id = $3))`;
+
 async function writeDiffering(client: pg.PoolClient, { run, dataset, rows, at }: Merge): Promise<Written> {
   const { rows: counted } = await client.query<Written>(
     `with differing as materialized (
@@ -126,7 +131,7 @@ async function writeDiffering(client: pg.PoolClient, { run, dataset, rows, at }:
               r.key is null or r.deleted_at is not null as is_new
        from (${stagedRows(run, rows.hasDuplicates)}) s
        left join sheaf.records r on r.dataset = $1 and r.key = s.key
-       where r.hash is distinct from s.hash or r.deleted_at is not null
+       where (r.hash is distinct from s.hash or r.deleted_at is not null) and not ${IS_NEWER}
      ), written as (
        insert into sheaf.records as r (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
        select $1, key, data, hash, source_timestamp, $2::timestamptz, $2::timestamptz from differing

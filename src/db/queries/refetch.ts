@@ -54,7 +54,8 @@ export async function rereadSlices({ pool }: Database, claim: FinaliseClaim, rer
 /** What a finaliser that died had merged before is merged again: what is fetched now may differ from it. */
 async function fetchAnew(client: pg.PoolClient, claim: FinaliseClaim): Promise<boolean> {
   const { rowCount } = await client.query(
-    `update sheaf.runs set state = 'fetching', finaliser = null, unanswered_since = null, merged_generation = 0
+    `update sheaf.runs set state = 'fetching', finaliser = null, unanswered_since = null, merged_generation = 0,
+         is_planned_whole = false
      where id = $1 and attempt = $2 and state = 'finalising'`,
     [claim.run, claim.attempt],
   );

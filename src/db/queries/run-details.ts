@@ -1,3 +1,4 @@
+import { kindOf } from '../../domain/harvest-request.ts';
 import type { RunReport } from '../../domain/report.ts';
 import { type SliceState, sliceStates } from '../../domain/slice.ts';
 import type { Database } from '../database.ts';
@@ -25,6 +26,7 @@ export function summariseRun(
   return {
     run: run.id,
     dataset: run.dataset,
+    kind: kindOf(run),
     state: run.state,
     reason: run.reason,
     expected: run.expected,

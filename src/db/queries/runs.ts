@@ -4,9 +4,11 @@ import type { Entity } from '../../domain/record.ts';
 import type { Proof } from '../../domain/report.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { Span } from '../../domain/span.ts';
+import type { TimeWindow } from '../../domain/time-window.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { desc, eq, inArray, like, or } from '../drizzle.ts';
 import { type RunRow, runs } from '../schema.ts';
+import { moveWatermark } from './watermarks.ts';
 
 export interface NewRun {
   readonly id: string;
@@ -20,6 +22,12 @@ export interface NewRun {
   readonly pageSize: number;
   readonly expected: number | null;
   readonly planRequests: number;
+  /** Null for a sweep. */
+  readonly timeWindow: TimeWindow | null;
+  /** The latest timestamp that the source had; null when it is not known. */
+  readonly sourceLatest: string | null;
+  /** What there is was staged with the plan, and counted in the same answer. */
+  readonly isPlannedWhole: boolean;
 }
 
 export async function insertRun({ orm }: Database, run: NewRun): Promise<void> {
@@ -229,59 +237,25 @@ export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof:
   return rowCount === 1;
 }
 
-/**
- * A run that fetches, and has not staged a page for a while though nothing is known to hold it up; or that nobody
- * finalises.
- */
-export interface StalledRun {
-  readonly run: string;
-  /** How long ago its last page was staged, or its plan sealed. */
-  readonly forMs: number;
-  readonly waiting: number;
-  readonly held: number;
-}
-
-/**
- * Finds runs that have made no progress for so many minutes while their source's gate was open. Each is found once in
- * a while only, by whoever of the fleet asks first: it is to be told, not to be repeated.
- */
-export async function findStalledRuns({ pool }: Database, minutes: number): Promise<StalledRun[]> {
-  const { rows } = await pool.query<StalledRun>(
-    `update sheaf.runs r set stalled_at = now()
-     from (select s.run_id, max(s.staged_at) as staged_at,
-                  count(*) filter (where s.state = 'pending') as waiting,
-                  count(*) filter (where s.state = 'working') as held
-           from sheaf.slices s join sheaf.runs f on f.id = s.run_id and f.state in ('fetching', 'finalising')
-           group by s.run_id) p
-     where r.id = p.run_id
-       and (r.state = 'fetching'
-            or r.state = 'finalising' and (r.finaliser is null or not sheaf.worker_is_alive(r.finaliser)))
-       and greatest(p.staged_at, r.sealed_at) < now() - make_interval(mins => $1)
-       and (r.stalled_at is null or r.stalled_at < now() - make_interval(mins => $1))
-       and not exists (select from sheaf.gates g where g.source = r.request -> 'dataset' ->> 'source'
-                       and (g.breaker <> 'closed' or g.closed_until > now()))
-     returning r.id as run, p.waiting, p.held,
-               (extract(epoch from now() - greatest(p.staged_at, r.sealed_at)) * 1000)::float8 as "forMs"`,
-    [minutes],
-  );
-  return rows;
-}
-
 export interface RunEnd {
   readonly state: RunState;
   readonly reason: string | null;
   readonly error?: StoredError;
 }
 
-/** Ends a run that is being finalised. False when the claim no longer held. */
+/** Ends a run that is being finalised; a complete one moves its watermark. False when the claim no longer held. */
 export async function endFinalised({ pool }: Database, claim: FinaliseClaim, end: RunEnd): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `update sheaf.runs
-     set state = $3, reason = $4, error = $5, finaliser = null, finished_at = now()
-     where id = $1 and attempt = $2 and state = 'finalising'`,
-    [claim.run, claim.attempt, end.state, end.reason, end.error === undefined ? null : JSON.stringify(end.error)],
-  );
-  return rowCount === 1;
+  return inTransaction(pool, async (client) => {
+    const { rowCount } = await client.query(
+      `update sheaf.runs
+       set state = $3, reason = $4, error = $5, finaliser = null, finished_at = now()
+       where id = $1 and attempt = $2 and state = 'finalising'`,
+      [claim.run, claim.attempt, end.state, end.reason, end.error === undefined ? null : JSON.stringify(end.error)],
+    );
+    if (rowCount !== 1) return false;
+    if (end.state === 'complete') await moveWatermark(client, claim.run);
+    return true;
+  });
 }
 
 /** Ends a run from outside its finaliser: a slice failed under the policy `stop`, or planning failed. */

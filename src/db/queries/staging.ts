@@ -102,6 +102,29 @@ export async function stagePage(database: Database, claim: Claim, page: StagedPa
   }
 }
 
+/** What a plan brought along: rows that need not be fetched again. */
+type PlannedPage = Pick<StagedPage, 'records' | 'rejects'>;
+
+/**
+ * Stages the page that came with a plan, and settles the plan's only slice with it, before the plan is sealed. The
+ * request counts as one of planning.
+ */
+export async function stagePlanned(database: Database, run: string, page: PlannedPage): Promise<void> {
+  const slice = 1;
+  const { storable, refused } = await judge(database.pool, page.records);
+  const rejects = [...page.rejects, ...refused];
+  await inTransaction(database.pool, async (client) => {
+    await client.query(
+      `update sheaf.slices
+       set state = 'done', cursor = (span ->> 'upto')::bigint, pages = 1, records = $3, rejects = $4, staged_at = now()
+       where run_id = $1 and number = $2`,
+      [run, slice, storable.length, rejects.length],
+    );
+    await insertRejects(client, { run, slice }, rejects);
+    await copyRows(client, `copy ${stagingTable(run)} from stdin`, copyLines(slice, storable));
+  });
+}
+
 function* copyLines(slice: number, records: readonly NormalisedRecord[]): Iterable<string> {
   for (const { key, hash, timestamp, text } of records) {
     yield `${slice}\t${copyText(key)}\t${hash}\t${timestamp ?? '\\N'}\t${copyText(text)}\n`;
@@ -149,14 +172,18 @@ async function giveAway(client: pg.PoolClient, claim: Claim, spans: readonly Spa
   return rows.map((row) => row.number);
 }
 
-async function insertRejects(client: pg.PoolClient, claim: Claim, rejects: readonly RejectedRecord[]): Promise<void> {
+async function insertRejects(
+  client: pg.PoolClient,
+  { run, slice }: Pick<Claim, 'run' | 'slice'>,
+  rejects: readonly RejectedRecord[],
+): Promise<void> {
   if (rejects.length === 0) return;
   await client.query(
     `insert into sheaf.rejects (run_id, slice_number, key, reason, detail, record)
      select $1, $2, * from unnest($3::text[], $4::text[], $5::text[], $6::text[])`,
     [
-      claim.run,
-      claim.slice,
+      run,
+      slice,
       rejects.map((reject) => reject.key?.replaceAll('\0', '\ufffd') ?? null), // text cannot hold U+0000
       rejects.map((reject) => reject.reason),
       rejects.map((reject) => reject.detail),

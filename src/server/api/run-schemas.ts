@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { exportFormats, failurePolicies, shapes, strategies } from '../../domain/harvest-request.ts';
+import { exportFormats, failurePolicies, kinds, shapes, strategies } from '../../domain/harvest-request.ts';
 import { runReport, storedError } from '../../domain/report.ts';
 import { runStates } from '../../domain/run.ts';
 import { sliceStates } from '../../domain/slice.ts';
@@ -58,6 +58,18 @@ export const startRequest = z
       .nullable()
       .default(null)
       .meta({ description: 'The share of the dataset that may be marked as deleted at once; null for 0.2.' }),
+    mode: z.enum(kinds).default('sweep').meta({
+      description:
+        'All that was asked for (`sweep`), or only what has changed since the last complete run of the same (`step`; a sweep where there was none).',
+    }),
+    since: plainText
+      .nullable()
+      .default(null)
+      .meta({
+        description:
+          "Of a step: from when on, by the source's clock and without a zone, instead of from where the last run left off.",
+        examples: ['2025-01-31T12:00:00'],
+      }),
   })
   .meta({ id: 'StartRun', examples: [{ dataset: 'oda/Afstemning', formats: ['ndjson'] }] });
 export type StartRequest = z.infer<typeof startRequest>;
@@ -85,6 +97,11 @@ const span = z.object({ after: wholeNumber, upto: wholeNumber }).meta({
   description: 'A half-open interval `(after, upto]` of keys, or of positions for the strategy `offset`.',
 });
 
+const timeWindow = z.object({ from: z.string(), before: z.string().nullable(), withUntimed: z.boolean() }).meta({
+  description:
+    "When the records that a step covers were last changed, by the source's clock; `before` is not part of it.",
+});
+
 const proof = z
   .object({
     holds: z.boolean(),
@@ -103,6 +120,7 @@ const proof = z
     rereads: count,
     rereadSlices: count,
     isExtended: z.boolean(),
+    window: timeWindow.nullable(),
   })
   .partial() // runs of older versions have proofs without what came later
   .meta({ id: 'Proof', description: 'What verification found; the run is complete only when it holds.' });
@@ -123,6 +141,7 @@ export const runDetails = runReport
     ...times,
     sealedAt: moment.nullable().meta({ description: 'When its plan was whole; nothing is fetched before.' }),
     strategy: z.enum(strategies),
+    window: timeWindow.nullable().meta({ description: 'What a step covers; null for a sweep.' }),
     span,
     pageSize: count,
     request: startRequest.omit({ dataset: true }).partial().meta({ description: 'What was asked for.' }),

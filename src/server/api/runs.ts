@@ -111,6 +111,7 @@ function toDetails(details: RunDetails): z.infer<typeof runDetails> {
     ...timesOf(run),
     sealedAt: run.sealedAt?.toISOString() ?? null,
     strategy: run.strategy,
+    window: run.timeWindow,
     span: run.span,
     pageSize: run.pageSize,
     request: { ...request, select: select === null ? null : [...select], formats: [...formats] },

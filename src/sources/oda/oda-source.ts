@@ -9,7 +9,7 @@ import { checkFilterNames, parseFilter } from './filter.ts';
 import { parseMetadata } from './metadata.ts';
 import { pagePath } from './page-url.ts';
 import { readPage } from './read-page.ts';
-import { count, extent, survey } from './survey.ts';
+import { count, extent, latest, survey } from './survey.ts';
 
 export interface OdaSourceOptions {
   /** The service's root, e.g. `https://oda.ft.dk/api/`. */
@@ -33,10 +33,12 @@ export function createOdaSource({ baseUrl }: OdaSourceOptions): Source {
     name: 'oda',
     title: 'Open data of the Danish Parliament (Folketinget)',
     baseUrl: baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`,
+    timeZone: 'Europe/Copenhagen',
     probePath: '', // the service document: a list of the entities
     entities,
     check: async (fetch, entity, selection) => checkSelection(await entities(fetch), entity, selection),
     survey,
+    latest,
     count,
     extent,
     pagePath,

@@ -1,12 +1,14 @@
-import type { Entity } from '../../domain/record.ts';
+import { type Entity, mayBeUntimed } from '../../domain/record.ts';
 import type { Span } from '../../domain/span.ts';
+import type { TimeWindow } from '../../domain/time-window.ts';
 import type { PagePosition, SourceQuery } from '../source.ts';
 
 /** What a request adds to the query's own filter and fields. */
 interface Ask {
   /** Only keys inside this span. */
   readonly within?: Span | undefined;
-  readonly orderBy?: 'ascending' | 'descending';
+  /** `newest`: by the timestamp, the latest first; rows without one are left out. */
+  readonly orderBy?: 'ascending' | 'descending' | 'newest';
   readonly skip?: number;
   /** Left out, the source decides how many rows a page has, and says with a next-link that there are more. */
   readonly top?: number;
@@ -24,8 +26,10 @@ export function pagePath(query: SourceQuery, { strategy, span, cursor, pageSize 
 }
 
 /** Everything after the base URL. Names carry æ, ø and å, and are percent-encoded as UTF-8. */
-export function requestPath({ entity, selection }: SourceQuery, ask: Ask): string {
-  const filter = combineFilter(selection.filter, ask.within === undefined ? null : keyRange(entity, ask.within));
+export function requestPath(query: SourceQuery, ask: Ask): string {
+  const { entity, selection } = query;
+  const range = ask.within === undefined ? null : keyRange(entity, ask.within);
+  const filter = combine([selectedBy(query), range, ask.orderBy === 'newest' ? timedOnly(entity) : null]);
   const options: [string, string | number | undefined | null][] = [
     ['$filter', filter],
     ['$select', selectedFields(entity, selection.select)],
@@ -40,9 +44,27 @@ export function requestPath({ entity, selection }: SourceQuery, ask: Ask): strin
   return `${encodeURIComponent(entity.name)}${parts.length === 0 ? '' : '?'}${parts.join('&')}`;
 }
 
-function combineFilter(filter: string | null, range: string | null): string | null {
-  if (filter === null || range === null) return filter ?? range;
-  return `(${filter}) and ${range}`;
+/** The filter that says which records a query selects: the request's own, and a step's window of time. */
+export function selectedBy({ entity, selection, window }: SourceQuery): string | null {
+  return combine([selection.filter, window ? timeRange(entity, window) : null]);
+}
+
+/** The first of them may hold an `or`; the others are whole in themselves. */
+function combine([first = null, ...others]: readonly (string | null)[]): string | null {
+  const rest = others.filter((part) => part !== null);
+  if (first === null || rest.length === 0) return first ?? (rest.join(' and ') || null);
+  return [`(${first})`, ...rest].join(' and ');
+}
+
+function timeRange({ timestampField: field }: Entity, { from, before, withUntimed }: TimeWindow): string {
+  const end = before === null ? '' : ` and ${field} lt datetime'${before}'`;
+  const range = `${field} ge datetime'${from}'${end}`;
+  return withUntimed ? `(${field} eq null or (${range}))` : range;
+}
+
+/** Sources differ in where they sort rows without a timestamp. */
+function timedOnly(entity: Entity): string | null {
+  return mayBeUntimed(entity) ? `${entity.timestampField} ne null` : null;
 }
 
 function keyRange(entity: Entity, { after, upto }: Span): string {
@@ -51,8 +73,9 @@ function keyRange(entity: Entity, { after, upto }: Span): string {
   return `${entity.keyField} gt ${after}${suffix} and ${entity.keyField} le ${upto}${suffix}`;
 }
 
-function orderBy({ keyField }: Entity, direction: Ask['orderBy']): string | undefined {
+function orderBy({ keyField, timestampField }: Entity, direction: Ask['orderBy']): string | undefined {
   if (direction === undefined) return undefined;
+  if (direction === 'newest') return `${timestampField} desc`;
   return direction === 'ascending' ? keyField : `${keyField} desc`;
 }
 

@@ -6,6 +6,7 @@ import { hasIntegerKey, isReject, isRow, normaliseRecord } from '../normalise.ts
 import type { SourceQuery } from '../source.ts';
 import { parseFilter } from './filter.ts';
 import { evaluate } from './filter-evaluate.ts';
+import { selectedBy } from './page-url.ts';
 
 /** A collection as it came, checked against the query's filter and order. */
 export interface Answer {
@@ -25,7 +26,8 @@ export interface Answer {
 interface ReadOptions {
   /** Rows after these are not looked at. */
   readonly most?: number;
-  readonly order?: 'ascending' | 'descending';
+  /** `newest`: by the timestamp, the latest first. */
+  readonly order?: 'ascending' | 'descending' | 'newest';
 }
 
 /**
@@ -38,7 +40,8 @@ export function readAnswer(query: SourceQuery, body: string, options: ReadOption
   const rows = values.slice(0, most);
   checkFilter(rows, query);
   const { records, rejects, trailingRejects } = normaliseRows(rows, texts, query.entity);
-  if (hasIntegerKey(query.entity)) checkOrder(records, options.order ?? 'ascending', query);
+  if (options.order === 'newest') checkNewestFirst(records, query);
+  else if (hasIntegerKey(query.entity)) checkOrder(records, options.order ?? 'ascending', query);
   return {
     records,
     rejects,
@@ -84,16 +87,18 @@ function notCollection(body: string): TransientError {
   });
 }
 
-function checkFilter(rows: readonly unknown[], { selection, entity }: SourceQuery): void {
-  if (selection.filter === null) return;
-  const filter = parseFilter(selection.filter);
+function checkFilter(rows: readonly unknown[], query: SourceQuery): void {
+  const { entity } = query;
+  const asked = selectedBy(query);
+  if (asked === null) return;
+  const filter = parseFilter(asked);
   const stray = rows.find((row) => isRow(row) && evaluate(filter, row) === false);
   if (!isRow(stray)) return;
   const key = String(stray[entity.keyField]);
   throw new PermanentError(
-    `The source ignored the filter "${selection.filter}": it sent ${entity.name} ${key}, which does not match. ` +
+    `The source ignored the filter "${asked}": it sent ${entity.name} ${key}, which does not match. ` +
       'Check the filter; this source answers with everything when it does not understand one.',
-    { code: 'filter-ignored', facts: { filter: selection.filter, key } },
+    { code: 'filter-ignored', facts: { filter: asked, key } },
   );
 }
 
@@ -116,6 +121,15 @@ function normaliseRows(rows: readonly unknown[], texts: readonly string[], entit
   return { records: [...records.values()], rejects, trailingRejects: rejects.length - before };
 }
 
+function checkNewestFirst(records: readonly NormalisedRecord[], { entity }: SourceQuery): void {
+  let previous: string | null = null;
+  for (const { key, timestamp } of records) {
+    const isLater = timestamp !== null && previous !== null && timestamp > previous;
+    if (isLater) throw orderIgnored(entity, key, entity.timestampField ?? '');
+    previous = timestamp ?? previous;
+  }
+}
+
 function checkOrder(records: readonly NormalisedRecord[], order: string, { entity }: SourceQuery): void {
   const sign = order === 'ascending' ? 1n : -1n;
   let previous: bigint | null = null;
@@ -126,9 +140,9 @@ function checkOrder(records: readonly NormalisedRecord[], order: string, { entit
   }
 }
 
-export function orderIgnored(entity: Entity, key: string): PermanentError {
+export function orderIgnored(entity: Entity, key: string, field = entity.keyField): PermanentError {
   return new PermanentError(
-    `The source ignored the order by ${entity.keyField}: ${entity.name} ${key} is out of place. ` +
+    `The source ignored the order by ${field}: ${entity.name} ${key} is out of place. ` +
       'Its pages cannot be walked without losing records.',
     { code: 'order-ignored', facts: { entity: entity.name, key } },
   );

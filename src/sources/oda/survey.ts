@@ -1,7 +1,8 @@
 import { PermanentError, UsageError } from '../../domain/errors.ts';
 import type { Strategy } from '../../domain/harvest-request.ts';
+import type { Span } from '../../domain/span.ts';
 import { hasIntegerKey } from '../normalise.ts';
-import type { CountRange, Extent, SourceFetch, SourceQuery, Survey } from '../source.ts';
+import type { CountRange, Extent, Page, SourceFetch, SourceQuery, Survey } from '../source.ts';
 import { requestPath } from './page-url.ts';
 import { type Answer, orderIgnored, readAnswer } from './read-answer.ts';
 
@@ -39,6 +40,17 @@ export async function count(fetch: SourceFetch, query: SourceQuery, within?: Cou
   return Math.min(value, query.selection.maxRecords ?? value);
 }
 
+/** Rows asked for where one would do: in one row alone no order can be seen. */
+const ENOUGH_TO_SEE_ORDER = 20;
+
+/** The latest timestamp, in one request. */
+export async function latest(fetch: SourceFetch, query: SourceQuery): Promise<string | null> {
+  if (query.entity.timestampField === null) return null;
+  const path = requestPath(query, { orderBy: 'newest', top: ENOUGH_TO_SEE_ORDER });
+  const { value } = await fetch(path, (body) => readAnswer(query, body, { order: 'newest' }));
+  return value.records.find(({ timestamp }) => timestamp !== null)?.timestamp ?? null;
+}
+
 /** The count of everything and the last row, in one answer. */
 export async function extent(fetch: SourceFetch, query: SourceQuery): Promise<Extent> {
   const path = requestPath(query, { orderBy: 'descending', top: 1, hasCount: true });
@@ -56,26 +68,46 @@ async function surveyKeys(fetch: SourceFetch, query: SourceQuery, first: Answer)
   const lowest = keyAt(first, 0);
   const last = keyAt(first, -1);
   if (lowest === null || last === null) return surveyNothing(query, first);
+  const whole = wholeOf(query, first);
+  if (whole !== null) return surveyWhole({ after: lowest - 1, upto: last }, first, whole);
   const highest = await askHighest(fetch, query, { lowest, last, hasNext: first.hasNext });
   const isWhole = !first.hasNext && highest === last;
   const pageSize = isWhole ? Math.max(first.received, SMALLEST_KNOWN_CAP) : first.received;
-  const whole: Survey = {
+  const all: Survey = {
     strategy: 'keyset',
     span: { after: lowest - 1, upto: highest },
     expected: first.count,
     pageSize,
+    whole: null,
   };
   const { maxRecords } = query.selection;
   const isEnough =
     (isWhole && maxRecords !== null && maxRecords >= first.received) || (maxRecords ?? 0) >= (first.count ?? Infinity);
-  if (maxRecords === null || isEnough) return whole;
+  if (maxRecords === null || isEnough) return all;
   const limit = await askKeyOf(fetch, query, maxRecords);
-  return limit === null ? whole : { ...whole, span: { after: lowest - 1, upto: limit }, expected: maxRecords };
+  return limit === null ? all : { ...all, span: { after: lowest - 1, upto: limit }, expected: maxRecords };
 }
 
-function surveyNothing({ entity }: SourceQuery, { received, count: expected }: Answer): Survey {
+/**
+ * The page that holds all there is. Only of a query with a window: a sweep decides what is deleted, and asks once more
+ * after it has read.
+ */
+function wholeOf({ window, selection }: SourceQuery, { records, rejects, received, ...first }: Answer): Page | null {
+  if (!window || selection.maxRecords !== null || first.hasNext) return null;
+  const isAll = first.count === received && received === records.length + rejects.length;
+  return isAll ? { records, rejects, received, next: null } : null;
+}
+
+function surveyWhole(span: Span, { received, count: expected }: Answer, whole: Page): Survey {
+  return { strategy: 'keyset', span, expected, pageSize: Math.max(received, SMALLEST_KNOWN_CAP), whole };
+}
+
+function surveyNothing(query: SourceQuery, first: Answer): Survey {
+  const { entity } = query;
+  const { received, count: expected } = first;
+  const whole = wholeOf(query, first);
   if (received === 0)
-    return { strategy: 'keyset', span: { after: 0, upto: 0 }, expected, pageSize: SMALLEST_KNOWN_CAP };
+    return { strategy: 'keyset', span: { after: 0, upto: 0 }, expected, pageSize: SMALLEST_KNOWN_CAP, whole };
   throw new PermanentError(
     `None of the first ${received} rows of ${entity.name} has a key that can be read. Try --strategy offset.`,
     { code: 'cannot-advance', facts: { entity: entity.name, received } },
@@ -106,7 +138,8 @@ async function askKeyOf(fetch: SourceFetch, query: SourceQuery, n: number): Prom
   return keyAt(value, 0);
 }
 
-function surveyPositions({ entity, selection }: SourceQuery, first: Answer): Survey {
+function surveyPositions(query: SourceQuery, first: Answer): Survey {
+  const { entity, selection } = query;
   if (first.count === null) {
     throw new PermanentError(
       `${entity.name} cannot be walked by offset: the source does not say how many records there are.`,
@@ -116,7 +149,7 @@ function surveyPositions({ entity, selection }: SourceQuery, first: Answer): Sur
   const expected = Math.min(first.count, selection.maxRecords ?? first.count);
   const isWhole = !first.hasNext && first.count <= first.received;
   const pageSize = isWhole ? Math.max(first.received, SMALLEST_KNOWN_CAP) : Math.max(first.received, 1);
-  return { strategy: 'offset', span: { after: 0, upto: expected }, expected, pageSize };
+  return { strategy: 'offset', span: { after: 0, upto: expected }, expected, pageSize, whole: wholeOf(query, first) };
 }
 
 /** The key at a place of a page, as a number; null when the page has no record. */

@@ -53,7 +53,13 @@ describe('a survey', () => {
     const { survey, twin, query } = await setup();
     await query();
     twin.clearRequests();
-    expect(await survey()).toEqual({ strategy: 'keyset', span: { after: 9, upto: 757 }, expected: 250, pageSize: 100 });
+    expect(await survey()).toEqual({
+      strategy: 'keyset',
+      span: { after: 9, upto: 757 },
+      expected: 250,
+      pageSize: 100,
+      whole: null,
+    });
     expect(twin.requests).toHaveLength(2);
   });
 
@@ -74,7 +80,13 @@ describe('a survey', () => {
     'of a small set takes the smallest known page size (next-links: %s)',
     async (nextLink) => {
       const { survey } = await setup({ nextLink }, inlineData({ Stemme: votes(3) }));
-      expect(await survey()).toEqual({ strategy: 'keyset', span: { after: 9, upto: 16 }, expected: 3, pageSize: 20 });
+      expect(await survey()).toEqual({
+        strategy: 'keyset',
+        span: { after: 9, upto: 16 },
+        expected: 3,
+        pageSize: 20,
+        whole: null,
+      });
     },
   );
 

@@ -5,7 +5,7 @@ import { bytes, count, plural } from '../../../domain/numbers.ts';
 import { figure, momentAgo } from '../elements.ts';
 import { type ListedRun, renderRunTable } from '../runs/view.ts';
 import { renderGrowth } from './growth.ts';
-import { recordsOf, sweepOf } from './view.ts';
+import { recordsOf, stepOf, sweepOf } from './view.ts';
 
 export interface DatasetView {
   readonly line: DatasetLine;
@@ -22,7 +22,7 @@ export interface DatasetView {
 /** The page of a dataset. */
 export function renderDataset(view: DatasetView): string {
   const { line, dataset, growth, lines, now } = view;
-  return html`<dl class="figures">!${figure('Records', recordsOf(line))}!${figure('Last sweep', sweepOf(line, now))}!${figure('Size', bytes(line.bytes), plural(line.partitions, 'partition'))}!${figure('Runs', count(line.runs))}</dl>
+  return html`<dl class="figures">!${figure('Records', recordsOf(line))}!${figure('Last sweep', sweepOf(line, now))}!${figure('Last step', stepOf(line, now))}!${figure('Size', bytes(line.bytes), plural(line.partitions, 'partition'))}!${figure('Runs', count(line.runs))}</dl>
 <section aria-labelledby="growth"><h2 id="growth">Growth</h2>!${renderGrowth(growth)}</section>
 <section aria-labelledby="runs"><h2 id="runs">Newest runs</h2>!${renderRunTable(lines, now)}!${line.runs > lines.length ? html`<p><a href="/?dataset=${encodeURIComponent(line.name)}">All ${count(line.runs)} runs</a></p>` : ''}</section>
 <section aria-labelledby="records"><h2 id="records">Records</h2>!${renderBrowser(view)}</section>

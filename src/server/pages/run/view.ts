@@ -104,6 +104,7 @@ function renderAsked({ run }: RunView): string {
     ['Source', sourceUrl],
     ['Strategy', `${strategy}, ${plural(pageSize, 'record')} a page`],
     ['Span', `after ${count(run.span.after)} up to ${count(run.span.upto)}`],
+    ['Kind', kindText(run)],
     ['Filter', request.filter ?? 'none'],
     ['Fields', request.select?.join(', ') ?? 'all'],
     ['Records at most', request.maxRecords === null ? 'all' : count(request.maxRecords)],
@@ -111,4 +112,9 @@ function renderAsked({ run }: RunView): string {
     ['When a slice fails', request.onFailure === 'stop' ? 'the run ends' : 'the rest is published'],
   ];
   return html`<dl class="facts">!${rows.map(([term, text]) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`)}</dl>`;
+}
+
+function kindText({ timeWindow }: RunView['run']): string {
+  if (timeWindow === null) return 'a sweep, over all that was asked for';
+  return `a step, over what has changed since ${timeWindow.from} by the source's clock`;
 }

@@ -5,6 +5,7 @@ import {
   exportFormats,
   failurePolicies,
   type HarvestRequest,
+  kinds,
 } from '../../../domain/harvest-request.ts';
 
 /** What the form on the page of runs asks for. Throws a UsageError for what makes no sense. */
@@ -20,6 +21,8 @@ export function readHarvestForm(form: Readonly<Record<string, unknown>>, out: st
     out,
     onFailure: failurePolicies.find((policy) => policy === form['onFailure']) ?? 'stop',
     maxDeletes: null,
+    mode: kinds.find((kind) => kind === form['mode']) ?? 'sweep',
+    since: null,
   };
 }
 

@@ -1,6 +1,6 @@
 import { html } from 'ghtml';
 import type { RunFilter, RunLine } from '../../../db/queries/run-lines.ts';
-import { exportFormats, failurePolicies } from '../../../domain/harvest-request.ts';
+import { exportFormats, failurePolicies, kinds } from '../../../domain/harvest-request.ts';
 import { count, duration, plural } from '../../../domain/numbers.ts';
 import { hasEnded, runStates } from '../../../domain/run.ts';
 import { datasetLink, livePart, momentAgo, runLink, stateBadge } from '../elements.ts';
@@ -113,6 +113,7 @@ function renderForm(form: Readonly<Record<string, unknown>>, datasets: readonly 
 <form method="post" action="/runs">
 <label>Dataset <input name="dataset" list="datasets" required autocomplete="off" spellcheck="false" placeholder="oda/Afstemning" value="${typed('dataset')}"></label>
 <datalist id="datasets">!${datasets.map((name) => html`<option value="${name}"></option>`)}</datalist>
+<label>What <select name="mode">!${kinds.map((kind) => option(kind, typed('mode'), KIND_TEXTS[kind]))}</select></label>
 <fieldset><legend>Files</legend>!${exportFormats.map((format) => html`<label class="choice"><input type="checkbox" name="format" value="${format}"!${formats.includes(format) ? ' checked' : ''}> ${format}</label>`)}</fieldset>
 <label>When a slice fails <select name="onFailure">!${failurePolicies.map((policy) => option(policy, typed('onFailure'), POLICY_TEXTS[policy]))}</select></label>
 <label>Records at most <input name="maxRecords" inputmode="numeric" autocomplete="off" placeholder="all" value="${typed('maxRecords')}"></label>
@@ -120,6 +121,7 @@ function renderForm(form: Readonly<Record<string, unknown>>, datasets: readonly 
 </form></details>`;
 }
 
+const KIND_TEXTS = { sweep: 'everything', step: 'what has changed' } as const;
 const POLICY_TEXTS = { stop: 'end the run', partial: 'publish the rest' } as const;
 
 function option(value: string, chosen: string | undefined, text: string = value): string {
