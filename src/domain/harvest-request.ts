@@ -46,7 +46,7 @@ export interface HarvestRequest extends Selection {
   readonly maxDeletes: number | null;
   /** A step without a watermark to go on from becomes a sweep; `RunRow.timeWindow` says what the run is. */
   readonly mode: Kind;
-  /** Of a step: from when on, by the source's clock, instead of from the watermark; a whole second, without a zone. */
+  /** Of a step: from when on, by the source's clock, instead of from the watermark; see `checkSince`. */
   readonly since: string | null;
 }
 
@@ -69,9 +69,14 @@ export function kindOf({ timeWindow }: Pick<Sight, 'timeWindow'>): Kind {
   return timeWindow === null ? 'sweep' : 'step';
 }
 
-/** Throws a UsageError for a step over an entity that does not say when its records change. */
-export function checkMode(entity: Entity, { mode }: Pick<HarvestRequest, 'mode'>): void {
-  if (mode !== 'step' || entity.timestampField !== null) return;
+/** Throws a UsageError for a step over an entity that does not say when its records change, or since no time. */
+export function checkMode(entity: Entity, { mode, since }: Pick<HarvestRequest, 'mode' | 'since'>): void {
+  if (mode !== 'step') {
+    if ((since ?? null) === null) return; // requests of older versions have neither
+    throw new UsageError('A sweep harvests everything: only a step is since a time.', { code: 'bad-since' });
+  }
+  if (since !== null) checkSince(since);
+  if (entity.timestampField !== null) return;
   throw new UsageError(
     `${entity.name} does not say when its records change, so there is nothing to go on from: harvest it with --sweep.`,
     { code: 'no-timestamp', facts: { entity: entity.name } },

@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { findWatermark } from '../db/queries/watermarks.ts';
 import { datasetName } from '../domain/dataset.ts';
 import { PermanentError } from '../domain/errors.ts';
-import { checkMode, type HarvestRequest } from '../domain/harvest-request.ts';
+import { checkMode, checkSince, type HarvestRequest } from '../domain/harvest-request.ts';
 import { mayBeUntimed } from '../domain/record.ts';
 import { redact } from '../domain/redact.ts';
 import { beforeWatermark, clockIn, later, secondAfter } from '../domain/time-window.ts';
@@ -50,7 +50,8 @@ async function startOf(
   database: Pick<Database, 'pool'> | null,
   { request, query }: { readonly request: HarvestRequest; readonly query: SourceQuery },
 ): Promise<string | null> {
-  if (request.since !== null || database === null) return request.since;
+  if (request.since !== null) return checkSince(request.since);
+  if (database === null) return null;
   const dataset = datasetName({ source: source.name, entity: query.entity.name });
   const of = { dataset, sourceUrl: redact(source.baseUrl), request: query.selection };
   const watermark = await findWatermark(database, of);

@@ -194,8 +194,11 @@ it('gives up a run whose planner died amid its plan, and plans it anew', async (
   if (request === undefined || id === undefined) throw new Error('there is no first run');
   const like = await findRun(fleet.context, await plannedRun(scheduled));
   const { entity, sourceUrl, strategy, span, pageSize, expected } = like;
-  const half = { id, request, entity, sourceUrl, strategy, span, pageSize, expected };
-  await insertRun(fleet.context.database, { ...half, dataset: 'oda/Afstemning', planRequests: 3 });
+  const half = { id, request, entity, sourceUrl, strategy, span, pageSize, expected, timeWindow: null };
+  await insertRun(fleet.context.database, {
+    ...half,
+    ...{ dataset: 'oda/Afstemning', planRequests: 3, sourceLatest: null, isPlannedWhole: false },
+  });
   await fleet.startWorker();
   await expect.poll(scheduled.firings, soon).toEqual(['cron started complete']);
   expect(await findRun(fleet.context, id)).toMatchObject({ state: 'failed', reason: expect.stringMatching(/planner/) });

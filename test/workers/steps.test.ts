@@ -123,8 +123,8 @@ describe('a step', () => {
   it('is refused over an entity that does not say when its records change', async () => {
     const { checkMode } = await import('../../src/domain/harvest-request.ts');
     const entity = { name: 'X', keyField: 'id', timestampField: null, fields: [], relations: [] };
-    expect(() => checkMode(entity, { mode: 'step' })).toThrow(/does not say when its records change/);
-    expect(() => checkMode(entity, { mode: 'sweep' })).not.toThrow();
+    expect(() => checkMode(entity, { mode: 'step', since: null })).toThrow(/does not say when its records change/);
+    expect(() => checkMode(entity, { mode: 'sweep', since: null })).not.toThrow();
   });
 });
 

@@ -3,7 +3,7 @@ import { reportRun } from '../../db/queries/run-details.ts';
 import { resolveRun } from '../../db/queries/runs.ts';
 import type { RunRow } from '../../db/schema.ts';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
-import { checkSince, type HarvestRequest } from '../../domain/harvest-request.ts';
+import type { HarvestRequest } from '../../domain/harvest-request.ts';
 import { checkRunReference } from '../../domain/run.ts';
 import type { RunActions, ServerContext } from '../server-context.ts';
 import { type ApiScope, operation } from './operation.ts';
@@ -105,7 +105,6 @@ function addSteering(app: ApiScope, { database, runs }: ServerContext, action: S
   );
 }
 
-function toRequest({ dataset, since: text, ...asked }: StartRequest, out: string): HarvestRequest {
-  const since = text === null ? null : checkSince(text);
-  return { ...asked, dataset: parseDataset(dataset), out, since, mode: since === null ? asked.mode : 'step' };
+function toRequest({ dataset, ...asked }: StartRequest, out: string): HarvestRequest {
+  return { ...asked, dataset: parseDataset(dataset), out };
 }

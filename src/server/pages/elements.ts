@@ -14,6 +14,9 @@ const STATE_SHAPES: Readonly<Record<RunState, string>> = {
   cancelled: 'M2 6h8',
 };
 
+/** What a harvest is over, where one is chosen. */
+export const KIND_TEXTS = { sweep: 'everything', step: 'what has changed' } as const;
+
 /** A run's state as a word beside a shape. */
 export function stateBadge(state: RunState): string {
   return html`<span class="state ${state}"><svg viewBox="0 0 12 12" width="12" height="12" aria-hidden="true"><path d="${STATE_SHAPES[state]}"/></svg>${state}</span>`;

@@ -3,7 +3,7 @@ import type { RunFilter, RunLine } from '../../../db/queries/run-lines.ts';
 import { exportFormats, failurePolicies, kinds } from '../../../domain/harvest-request.ts';
 import { count, duration, plural } from '../../../domain/numbers.ts';
 import { hasEnded, runStates } from '../../../domain/run.ts';
-import { datasetLink, livePart, momentAgo, runLink, stateBadge } from '../elements.ts';
+import { datasetLink, KIND_TEXTS, livePart, momentAgo, runLink, stateBadge } from '../elements.ts';
 import type { Progress } from '../progress.ts';
 
 export interface ListedRun {
@@ -121,7 +121,6 @@ function renderForm(form: Readonly<Record<string, unknown>>, datasets: readonly 
 </form></details>`;
 }
 
-const KIND_TEXTS = { sweep: 'everything', step: 'what has changed' } as const;
 const POLICY_TEXTS = { stop: 'end the run', partial: 'publish the rest' } as const;
 
 function option(value: string, chosen: string | undefined, text: string = value): string {

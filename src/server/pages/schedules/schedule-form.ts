@@ -2,7 +2,7 @@ import { checkTimetable } from '../../../domain/cron.ts';
 import { parseDataset } from '../../../domain/dataset.ts';
 import { formatDuration, parseDuration } from '../../../domain/duration.ts';
 import { SheafError, UsageError } from '../../../domain/errors.ts';
-import { exportFormats } from '../../../domain/harvest-request.ts';
+import { exportFormats, kinds } from '../../../domain/harvest-request.ts';
 import {
   catchUpPolicies,
   checkScheduleName,
@@ -20,6 +20,7 @@ export interface ScheduleForm {
   readonly timeZone: string;
   /** Separated by blanks, commas or lines. */
   readonly datasets: string;
+  readonly mode: string;
   readonly overlap: string;
   readonly catchUp: string;
   readonly catchUpWindow: string;
@@ -36,6 +37,7 @@ export const EMPTY_FORM: ScheduleForm = {
   cron: '',
   timeZone: scheduleDefaults.timeZone,
   datasets: '',
+  mode: 'sweep',
   overlap: scheduleDefaults.overlap,
   catchUp: scheduleDefaults.catchUp,
   catchUpWindow: formatDuration(scheduleDefaults.catchUpWindowMs),
@@ -50,6 +52,7 @@ export function readForm(body: Readonly<Record<string, unknown>>): ScheduleForm 
     cron: text('cron'),
     timeZone: text('timeZone'),
     datasets: text('datasets'),
+    mode: text('mode'),
     overlap: text('overlap'),
     catchUp: text('catchUp'),
     catchUpWindow: text('catchUpWindow'),
@@ -88,8 +91,9 @@ export function toSchedule(form: ScheduleForm, out: string): { schedule?: NewSch
   };
   if (Object.keys(errors).length > 0) return { errors };
   const formats = exportFormats.filter((format) => form.formats.includes(format));
-  const everything = { filter: null, select: null, maxRecords: null, strategy: null, maxDeletes: null };
-  const rest = { ...everything, formats, shape: 'source', out, onFailure: 'stop' } as const;
+  const everything = { filter: null, select: null, maxRecords: null, strategy: null, maxDeletes: null, since: null };
+  const mode = kinds.find((kind) => kind === form.mode) ?? 'sweep';
+  const rest = { ...everything, mode, formats, shape: 'source', out, onFailure: 'stop' } as const;
   const requests = datasets.map((dataset) => ({ ...rest, dataset }));
   return { schedule: { name, ...timetable, requests, ...rules }, errors };
 }

@@ -1,10 +1,10 @@
 import { html } from 'ghtml';
 import { formatInZone } from '../../../domain/cron.ts';
 import { formatDuration } from '../../../domain/duration.ts';
-import { exportFormats } from '../../../domain/harvest-request.ts';
+import { exportFormats, kinds } from '../../../domain/harvest-request.ts';
 import { catchUpPolicies, overlapPolicies } from '../../../domain/schedule.ts';
 import type { ScheduleReport } from '../../../producer/report-schedules.ts';
-import { datasetLink, momentAgo, runLink, stateBadge } from '../elements.ts';
+import { datasetLink, KIND_TEXTS, momentAgo, runLink, stateBadge } from '../elements.ts';
 import { EMPTY_FORM, type FormErrors, type FormField, type ScheduleForm } from './schedule-form.ts';
 
 /** What a person can do to a schedule from its page. */
@@ -115,6 +115,7 @@ function renderForm(typed: ScheduleForm | undefined, errors: FormErrors): string
 !${input('cron', 'When: minute, hour, day, month, weekday', 'required placeholder="30 2 * * *"')}
 !${input('timeZone', 'Time zone', 'placeholder="Europe/Copenhagen"')}
 !${input('datasets', 'Datasets', 'required placeholder="oda/Afstemning oda/Stemme"')}
+<div class="field"><label>What !${select('mode', kinds, KIND_TEXTS, form.mode)}</label></div>
 <div class="field"><label>While the last one is under way !${select('overlap', overlapPolicies, OVERLAP_TEXTS, form.overlap)}</label></div>
 <div class="field"><label>When no worker was there !${select('catchUp', catchUpPolicies, CATCH_UP_TEXTS, form.catchUp)}</label></div>
 !${input('catchUpWindow', 'Make up for at most', 'placeholder="1d"')}
