@@ -50,6 +50,7 @@ export async function serveSheaf(
       maxDeletes: null,
       mode: 'sweep',
       since: null,
+      onDrift: 'accept',
       ...changes,
     }),
     stop: async () => {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Settings } from '../config/options.ts';
 import { parseDataset } from '../domain/dataset.ts';
+import { type DriftPolicy, driftPolicies } from '../domain/drift.ts';
 import { UsageError } from '../domain/errors.ts';
 import {
   checkSince,
@@ -35,6 +36,7 @@ export interface HarvestFlags extends SelectionFlags {
   readonly out?: string;
   readonly onFailure: FailurePolicy;
   readonly maxDeletes?: number;
+  readonly onDrift: DriftPolicy;
 }
 
 export function addSelectionOptions(command: Command): Command {
@@ -89,6 +91,7 @@ export function toRequest(
     maxDeletes: flags.maxDeletes ?? null,
     mode: flags.step || flags.since !== undefined ? 'step' : 'sweep',
     since: flags.since ?? null,
+    onDrift: flags.onDrift ?? 'accept',
   };
 }
 
@@ -126,6 +129,11 @@ export function addHarvestOptions(command: Command): Command {
       '--max-deletes <percent>',
       'how much of a dataset may be marked as deleted at once because the source no longer has it (default: 20)',
       share,
+    )
+    .addOption(
+      new Option('--on-drift <policy>', "when fields differ from before, or from the source's metadata: go on, or stop")
+        .choices(driftPolicies)
+        .default('accept'),
     );
 }
 

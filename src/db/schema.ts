@@ -1,5 +1,6 @@
 import type { Actor, Role } from '../domain/actor.ts';
 import type { AuditDetails, AuditOutcome } from '../domain/audit.ts';
+import type { DriftKind } from '../domain/drift.ts';
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
@@ -158,6 +159,20 @@ export const rejects = sheaf.table('rejects', {
   replayedAt: moment('replayed_at'),
   outcome: text('outcome').$type<ReplayOutcome>(),
 });
+
+export const drift = sheaf.table(
+  'drift',
+  {
+    runId: text('run_id').notNull(),
+    kind: text('kind').$type<DriftKind>().notNull(),
+    field: text('field').notNull(),
+    was: text('was'),
+    is: text('is'),
+    key: text('key'),
+    seenAt: moment('seen_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (table) => [primaryKey({ columns: [table.runId, table.kind, table.field] })],
+);
 
 export const exportFiles = sheaf.table(
   'exports',

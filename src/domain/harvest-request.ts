@@ -1,4 +1,5 @@
 import type { Dataset } from './dataset.ts';
+import type { DriftPolicy } from './drift.ts';
 import { UsageError } from './errors.ts';
 import type { Entity } from './record.ts';
 import { parseLocalTime, type TimeWindow } from './time-window.ts';
@@ -48,6 +49,7 @@ export interface HarvestRequest extends Selection {
   readonly mode: Kind;
   /** Of a step: from when on, by the source's clock, instead of from the watermark; see `checkSince`. */
   readonly since: string | null;
+  readonly onDrift: DriftPolicy;
 }
 
 /** A source that is half empty is more likely ill than emptied. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { drift } from './drift.ts';
 import { exportFormats, kinds } from './harvest-request.ts';
 import { type RunState, runStates } from './run.ts';
 import type { TimeWindow } from './time-window.ts';
@@ -106,6 +107,10 @@ export const runReport = z.object({
   rejected: count,
   durationMs: count,
   exports: z.array(exportedFile).readonly(),
+  drift: z.array(drift).readonly().meta({
+    description:
+      "In what fields differ from before, or from the source's metadata; each kind once a field, 200 at most.",
+  }),
   error: storedError.nullable(),
 });
 export type RunReport = Readonly<z.infer<typeof runReport>>;

@@ -14,6 +14,7 @@ import type { Span } from '../domain/span.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { SourceFetch } from '../sources/source.ts';
 import type { Telemetry } from '../telemetry/events.ts';
+import { agreeOnFields } from './agree-on-fields.ts';
 import { enqueueSlices } from './enqueue-slices.ts';
 import { type ReachableSource, type Surveyed, surveyHarvest } from './survey-harvest.ts';
 
@@ -65,7 +66,8 @@ export function nameRun(): string {
 /**
  * Plans a harvest, writes it into the ledger, seals it and hands its slices to the queue. Returns the run's id. From
  * the seal on the run goes on without this process: what could not be enqueued any more, the reconciler enqueues.
- * Of any number that plan under the same id, one writes the run; the others fail.
+ * Of any number that plan under the same id, one writes the run; the others fail. A run that is not to go on, because the
+ * source's metadata have drifted, has ended as failed when this returns.
  */
 export async function planRun(context: ProducerContext, request: HarvestRequest, id = nameRun()): Promise<string> {
   const { telemetry } = context;
@@ -81,7 +83,8 @@ async function planWithin(context: ProducerContext, request: HarvestRequest, id:
   const kind = kindOf({ timeWindow: plan.query.window ?? null });
   const dataset = await ensurePlannedDataset(context, request, plan);
   const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);
-  await writePlan(context, { id, dataset, request, sourceUrl }, plan);
+  const isSealed = await writePlan(context, { id, dataset, request, sourceUrl }, plan);
+  if (!isSealed) return id;
   context.telemetry.emit('run.planned', {
     run: id,
     dataset,
@@ -112,21 +115,25 @@ async function ensurePlannedDataset(
 
 const EVERYTHING: Selection = { filter: null, select: null, maxRecords: null };
 
-async function writePlan(
-  { database, telemetry }: ProducerContext,
-  run: Pick<NewRun, 'id' | 'dataset' | 'request' | 'sourceUrl'>,
-  plan: Plan,
-): Promise<void> {
+type PlannedRun = Pick<NewRun, 'id' | 'dataset' | 'request' | 'sourceUrl'>;
+
+/** False when the run has ended already, because of drift. */
+async function writePlan(context: ProducerContext, run: PlannedRun, plan: Plan): Promise<boolean> {
+  const { database, telemetry } = context;
   const { strategy, span, pageSize, expected, whole } = plan.survey;
   const { query, sourceLatest, requests: planRequests } = plan;
   const { entity, window = null } = query;
   const planned = { entity, strategy, span, pageSize, expected, planRequests, sourceLatest };
   await insertRun(database, { ...run, ...planned, timeWindow: window, isPlannedWhole: whole !== null });
   try {
+    if (!(await agreeOnFields(context, run, entity))) return false;
     await createStaging(database, run.id);
     await insertSlices(database, run.id, plan.slices);
-    if (whole !== null && plan.slices.length > 0) await stagePlanned(database, run.id, whole);
+    if (whole !== null && plan.slices.length > 0)
+      for (const drift of await stagePlanned(database, run.id, whole))
+        telemetry.emit('run.drifted', { run: run.id, dataset: run.dataset, ...drift });
     await sealRun(database, run.id);
+    return true;
   } catch (error) {
     const end = { state: 'failed', reason: 'its plan could not be written' } as const;
     const isEnded = await endRun(database, run.id, { ...end, error: toStoredError(error) }).catch(() => false); // else the reconciler ends it

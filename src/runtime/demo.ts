@@ -63,6 +63,7 @@ export async function launchDemoRuns(context: SheafContext, datasets: readonly s
       maxDeletes: null,
       mode: 'sweep',
       since: null,
+      onDrift: 'accept',
     });
     runs.push(run);
   }

@@ -1,3 +1,4 @@
+import type { Drift } from '../domain/drift.ts';
 import type { Selection, Strategy } from '../domain/harvest-request.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
 import type { Span } from '../domain/span.ts';
@@ -22,7 +23,7 @@ export interface Source {
   /** The zone of the times that it writes without one, e.g. `Europe/Copenhagen`. */
   readonly timeZone: string;
 
-  /** The entities that exist, from the source's metadata. Cached for as long as the source object lives. */
+  /** The entities that exist, from the source's metadata, which may be believed for some minutes. */
   entities(fetch: SourceFetch): Promise<readonly Entity[]>;
 
   /**
@@ -119,6 +120,8 @@ export interface Page {
   readonly received: number;
   /** The cursor of the following page; null when the span is exhausted. */
   readonly next: number | null;
+  /** In what its rows differ from the entity's fields, each once; see `observeFields`. */
+  readonly drift: readonly Drift[];
 }
 
 export interface CanonicalShape {

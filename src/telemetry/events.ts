@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
+import type { Drift } from '../domain/drift.ts';
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
 import type { Kind } from '../domain/harvest-request.ts';
@@ -43,6 +44,7 @@ export interface SheafEvents {
   'slice.split': { run: string; slice: number; into: number };
   'slice.settled': { run: string; slice: number; outcome: string; error: StoredError | null };
   'page.staged': StagedPageFacts;
+  'run.drifted': { run: string; dataset: string } & Drift;
   'run.reread': { run: string; slices: number; added: number };
   'finalise.step': { run: string; step: 'verify' | 'export' | 'merge' | 'publish'; durationMs: number };
   'run.merged': { run: string; dataset: string } & MergeCounts;

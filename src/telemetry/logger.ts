@@ -22,6 +22,7 @@ const LEVELS: { readonly [Name in EventName]: LevelOf<Name> } = {
   'slice.split': 'debug',
   'slice.settled': 'info',
   'page.staged': 'debug',
+  'run.drifted': 'warn',
   'run.reread': 'info',
   'finalise.step': 'info',
   'run.merged': 'info',

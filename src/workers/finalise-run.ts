@@ -26,6 +26,7 @@ import { type StagedExport, writeExports } from '../exporters/write-export.ts';
 import type { Source, SourceQuery } from '../sources/source.ts';
 import type { SheafEvents, Telemetry } from '../telemetry/events.ts';
 import { exportShape } from './export-shape.ts';
+import { refuseDrift } from './refuse-drift.ts';
 import { verifyRun } from './verify-run.ts';
 import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
@@ -62,6 +63,7 @@ export async function finaliseRun(context: WorkContext, job: { run: string; gene
 
 async function carryThrough(context: WorkContext, finalising: Finalising): Promise<string> {
   const { claim, run, query } = finalising;
+  if (run.request.onDrift === 'fail') await refuseDrift(context.database, run);
   const clock = { telemetry: context.telemetry, run: run.id };
   const verdict = await timed(clock, 'verify', () => verifyRun(context, run, query));
   if (verdict.kind === 'lost') return fetchAgain(context, claim, verdict.slices);

@@ -2,6 +2,7 @@ import { getRun } from '../db/queries/runs.ts';
 import { type ClaimedSlice, claimSlice, releaseSlice, type SliceReference } from '../db/queries/slices.ts';
 import { type StagedPage, stagePage } from '../db/queries/staging.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
+import { type Drift, MOST_DRIFT } from '../domain/drift.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { isSuspect } from '../domain/poison.ts';
@@ -21,6 +22,8 @@ interface Walk {
   readonly pageSize: number;
   /** Pages after which the slice ends and its rest is given away. */
   readonly budget: number;
+  /** The drift that this walk has noted already, by kind and field. */
+  readonly noted: Set<string>;
   readonly stop: AbortSignal;
 }
 
@@ -100,6 +103,7 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
     strategy,
     pageSize,
     budget,
+    noted: new Set(),
     stop,
   };
 }
@@ -158,26 +162,36 @@ type PageToStage = Pick<StagedPage, 'cursor' | 'isLast' | 'give'> & { readonly f
 
 async function stage(
   context: WorkContext,
-  { claim, dataset }: Walk,
+  { claim, dataset, noted }: Walk,
   { fetched, ...position }: PageToStage,
 ): Promise<'staged' | 'fenced'> {
   const { database, telemetry, queues } = context;
   const { records, rejects } = fetched.value;
   const { requests, bytes, durationMs: fetchMs } = fetched;
   const startedAt = performance.now();
+  const drift = takeNew(fetched.value.drift, noted);
   const size = { 'sheaf.records': records.length, 'sheaf.rejects': rejects.length };
   const result = await telemetry.span('store', size, () =>
-    stagePage(database, claim, { records, rejects, requests, bytes, ...position }),
+    stagePage(database, claim, { records, rejects, drift, requests, bytes, ...position }),
   );
   if (result.kind === 'fenced') return 'fenced';
   const names = { run: claim.run, slice: claim.slice };
   const durationMs = performance.now() - startedAt;
   const counts = { records: records.length, rejects: result.rejects, requests, bytes };
+  for (const each of result.drift) telemetry.emit('run.drifted', { run: claim.run, dataset, ...each });
   telemetry.emit('page.staged', { ...names, dataset, ...counts, durationMs, fetchMs });
   const given = result.given.map((slice) => ({ run: claim.run, slice, attempt: 0, round: 0 }));
   for (const { slice } of given) telemetry.emit('slice.split', { ...names, into: slice });
   await queues.add('sheaf-slices', given);
   return 'staged';
+}
+
+/** Of what a page shows, what the walk has not noted yet: a field that every page has is written once, and not with each. */
+function takeNew(found: readonly Drift[], noted: Set<string>): readonly Drift[] {
+  if (found.length === 0 || noted.size >= MOST_DRIFT) return [];
+  const fresh = found.filter(({ kind, field }) => !noted.has(`${kind} ${field}`));
+  for (const { kind, field } of fresh) noted.add(`${kind} ${field}`);
+  return fresh;
 }
 
 /** Fenced: either another worker holds the slice, or the run no longer fetches and the slice is still ours to return. */

@@ -52,6 +52,7 @@ const request = {
   maxDeletes: null,
   mode: 'sweep',
   since: null,
+  onDrift: 'accept',
 } as const;
 
 /** A run of two slices of a hundred keys, sealed unless told otherwise. */
@@ -109,7 +110,8 @@ function record(id: number): NormalisedRecord {
 
 function page(ids: readonly number[], changes: Partial<StagedPage> = {}): StagedPage {
   const cursor = ids.at(-1) ?? 0;
-  return { records: ids.map(record), rejects: [], requests: 1, bytes: 10, cursor, isLast: false, give: [], ...changes };
+  const rest = { rejects: [], drift: [], requests: 1, bytes: 10, cursor, isLast: false, give: [] };
+  return { records: ids.map(record), ...rest, ...changes };
 }
 
 async function claimed(database: Database, run: string, slice: number, worker: number, attempt = 0) {

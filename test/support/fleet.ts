@@ -59,6 +59,7 @@ export async function startFleet({ redisUrl, twin: twinOptions, environment = {}
     maxDeletes: null,
     mode: 'sweep',
     since: null,
+    onDrift: 'accept',
     ...changes,
   });
   const joinFleet = async (concurrency = 4): Promise<Worker> => {

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../domain/errors.ts';
 import type { HarvestRequest } from '../../domain/harvest-request.ts';
+import { exitCodeOf } from '../../domain/report.ts';
 import type { SheafContext } from '../../runtime/context.ts';
 import { addHarvestOptions, addRateOption, type HarvestFlags, toRequests, wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
+import { renderReport } from '../render/report.ts';
 import { settingsHere, withContext } from '../session.ts';
 import { workRuns } from '../work-runs.ts';
 
@@ -75,8 +77,7 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     if (!flags.detach) return workRuns(context, runs, { concurrency, json: flags.json ?? false, isMany });
     if (flags.json) printJson(isMany ? runs.map((run) => ({ run })) : { run: runs[0] });
     else for (const run of runs) printData(run);
-    say('Enqueued. `sheaf worker` works it; `sheaf status` shows how far it is.');
-    return 0;
+    return sayEnqueued(context, runs);
   });
 }
 
@@ -93,4 +94,14 @@ async function sayWhatBecameSweeps(
     if (request.mode === 'step' && timeWindow === null)
       say(`No complete run of ${dataset} has left a watermark yet: this one is a sweep, and leaves it.`);
   }
+}
+
+/** A run whose fields have drifted may have ended at its planning already. */
+async function sayEnqueued({ database }: SheafContext, runs: readonly string[]): Promise<number> {
+  const { reportRun } = await import('../../runtime/report.ts');
+  const reports = await Promise.all(runs.map((run) => reportRun(database, run)));
+  const failed = reports.filter(({ state }) => state === 'failed');
+  for (const report of failed) say(renderReport(report));
+  if (failed.length < runs.length) say('Enqueued. `sheaf worker` works it; `sheaf status` shows how far it is.');
+  return exitCodeOf(failed.map(({ state }) => state));
 }

@@ -1,3 +1,4 @@
+import { describeDrift } from '../../domain/drift.ts';
 import { bytes, count, duration, plural } from '../../domain/numbers.ts';
 import type { RunReport } from '../../domain/report.ts';
 import { hasEnded } from '../../domain/run.ts';
@@ -15,9 +16,24 @@ export function renderReport(report: RunReport): string {
     lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
   if (report.rejected > 0)
     lines.push(`  ${plural(report.rejected, 'record')} rejected; see why with: sheaf rejects list ${report.run}`);
+  lines.push(...driftLines(report));
   for (const file of report.exports) lines.push(`  ${file.path} (${bytes(file.bytes)})`);
-  if (report.state === 'failed' || report.state === 'partial') lines.push(`  go on with: sheaf resume ${report.run}`);
+  if ((report.state === 'failed' || report.state === 'partial') && !isRefused(report))
+    lines.push(`  go on with: sheaf resume ${report.run}`);
   return lines.join('\n');
+}
+
+const SHOWN_DRIFT = 8;
+
+function driftLines({ drift, run }: RunReport): string[] {
+  const lines = drift.slice(0, SHOWN_DRIFT).map((each) => `  drift: ${describeDrift(each)}`);
+  const more = drift.length - lines.length;
+  return more === 0 ? lines : [...lines, `  and ${more} more; see them with: sheaf status ${run} --json`];
+}
+
+/** A run that was to fail by drift would fail by it again. */
+function isRefused({ error }: RunReport): boolean {
+  return error !== null && /^(?:metadata|record)-drift$/.test(error.code);
 }
 
 function tableChanges({ inserted, updated, unchanged, deleted, rekeyed }: RunReport): string {

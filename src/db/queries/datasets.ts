@@ -1,31 +1,17 @@
 import pg from 'pg';
-import { isStoreTrouble } from '../../domain/classify.ts';
+import { compareFields, type Drift } from '../../domain/drift.ts';
 import { UsageError } from '../../domain/errors.ts';
-import type { Entity, Field, FieldType } from '../../domain/record.ts';
+import type { Entity, Field } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { eq } from '../drizzle.ts';
 import { type DatasetRow, datasets } from '../schema.ts';
+import { noteDrift } from './drift.ts';
 
-const { escapeIdentifier, escapeLiteral } = pg;
+const { escapeLiteral } = pg;
 
 /** From this many records on, a new dataset's partition is split by hash of the key. */
 const LARGE = 100_000;
 const HASH_PARTITIONS = 8;
-
-const POSTGRES_TYPES: Readonly<Record<FieldType, string>> = {
-  boolean: 'boolean',
-  smallint: 'smallint',
-  integer: 'integer',
-  bigint: 'bigint',
-  numeric: 'numeric',
-  double: 'double precision',
-  text: 'text',
-  timestamp: 'timestamp',
-  timestamptz: 'timestamptz',
-  date: 'date',
-  uuid: 'uuid',
-  json: 'jsonb',
-};
 
 interface DatasetFacts {
   readonly name: string;
@@ -35,19 +21,50 @@ interface DatasetFacts {
   readonly expected: number | null;
 }
 
-/**
- * Makes sure that a dataset is known, has a partition of `records` and a typed view. Safe to run any number of times,
- * by several processes at once; metadata that changed replaces the view.
- */
+/** Makes sure that a dataset is known and has a partition of `records`. Safe to run any number of times, at once too. */
 export async function ensureDataset(database: Database, facts: DatasetFacts): Promise<void> {
-  const known = await findDataset(database, facts.name);
-  if (known !== undefined && isSame(known, facts.entity)) return;
+  if ((await findDataset(database, facts.name)) !== undefined) return;
   await inTransaction(database.pool, async (client) => {
     await client.query(`select pg_advisory_xact_lock(hashtextextended('sheaf dataset', 0))`);
-    const id = await upsertDataset(client, facts);
-    await createPartition(client, id, facts);
-    await replaceView(client, facts);
+    const id = await insertDataset(client, facts);
+    if (id !== null) await createPartition(client, id, facts);
   });
+}
+
+/**
+ * Holds what the metadata say of an entity against what they said when its dataset was last planned, notes the drift with
+ * a run, and, where it is accepted, goes by the new metadata from now on: both or neither. Of several that come at once
+ * with the same metadata, one finds the drift. Returns it.
+ */
+export async function takeFields(
+  database: Database,
+  { run, dataset, entity, accepts }: TakenFields,
+): Promise<readonly Drift[]> {
+  const known = await findDataset(database, dataset);
+  if (known !== undefined && isSame(known, entity)) return [];
+  return inTransaction(database.pool, async (client) => {
+    const { rows } = await client.query<Pick<DatasetRow, 'keyField' | 'fields'>>(
+      'select key_field as "keyField", fields from sheaf.datasets where name = $1 for update',
+      [dataset],
+    );
+    if (rows[0] === undefined) throw new Error(`dataset ${dataset} is not known`);
+    const found = compareFields(rows[0], entity);
+    await noteDrift(client, run, found);
+    if (accepts || found.length === 0)
+      await client.query('update sheaf.datasets set key_field = $2, fields = $3, fields_at = now() where name = $1', [
+        dataset,
+        entity.keyField,
+        JSON.stringify(entity.fields),
+      ]);
+    return found;
+  });
+}
+
+interface TakenFields {
+  readonly run: string;
+  readonly dataset: string;
+  readonly entity: Entity;
+  readonly accepts: boolean;
 }
 
 export async function findDataset({ orm }: Database, name: string): Promise<DatasetRow | undefined> {
@@ -76,15 +93,14 @@ function asTuple({ name, type, isNullable }: Field): readonly unknown[] {
   return [name, type, isNullable];
 }
 
-async function upsertDataset(client: pg.PoolClient, { name, source, entity }: DatasetFacts): Promise<number> {
+/** Null when somebody else has. */
+async function insertDataset(client: pg.PoolClient, { name, source, entity }: DatasetFacts): Promise<number | null> {
   const { rows } = await client.query<{ id: number }>(
     `insert into sheaf.datasets (name, source, entity, key_field, fields) values ($1, $2, $3, $4, $5)
-     on conflict (name) do update set key_field = excluded.key_field, fields = excluded.fields, fields_at = now()
-     returning id`,
+     on conflict (name) do nothing returning id`,
     [name, source, entity.name, entity.keyField, JSON.stringify(entity.fields)],
   );
-  if (rows[0] === undefined) throw new Error(`dataset ${name} was not written`);
-  return rows[0].id;
+  return rows[0]?.id ?? null;
 }
 
 /** Partitions are attached, not created in place: that locks out nobody who reads or merges other datasets. */
@@ -111,39 +127,4 @@ function partitionName(id: number, dataset: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '_')
     .slice(0, 40)}`;
-}
-
-/**
- * A view such as `oda."Sag"`: the metadata's fields with their types, over the rows that still exist at the source. A
- * view that somebody has built on, and that cannot be replaced as it stands, is left as it is: their work comes first,
- * and every field is in `data` all the same.
- */
-async function replaceView(client: pg.PoolClient, { name, source, entity }: DatasetFacts): Promise<void> {
-  const schema = escapeIdentifier(source);
-  const view = `${schema}.${escapeIdentifier(entity.name)}`;
-  const columns = entity.fields.map(columnOf).join(',\n  ');
-  const where = `where dataset = ${escapeLiteral(name)} and deleted_at is null`;
-  const create = `create or replace view ${view} as select\n  ${columns}\nfrom sheaf.records ${where}`;
-  await client.query(`create schema if not exists ${schema}`);
-  if (await succeeds(client, create)) return;
-  await succeeds(client, `drop view ${view}; ${create}`);
-}
-
-/** Runs a statement that may fail without spoiling the transaction that it is part of. */
-async function succeeds(client: pg.PoolClient, statement: string): Promise<boolean> {
-  await client.query('savepoint attempt');
-  try {
-    await client.query(statement);
-    return true;
-  } catch (error) {
-    if (isStoreTrouble(error)) throw error;
-    await client.query('rollback to savepoint attempt');
-    return false;
-  }
-}
-
-function columnOf({ name, type }: Field): string {
-  const value =
-    type === 'json' ? `data -> ${escapeLiteral(name)}` : `(data ->> ${escapeLiteral(name)})::${POSTGRES_TYPES[type]}`;
-  return `${value} as ${escapeIdentifier(name)}`;
 }

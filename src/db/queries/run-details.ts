@@ -3,6 +3,7 @@ import type { RunReport } from '../../domain/report.ts';
 import { type SliceState, sliceStates } from '../../domain/slice.ts';
 import type { Database } from '../database.ts';
 import type { RunRow } from '../schema.ts';
+import { listDrift } from './drift.ts';
 import { listExports } from './exports.ts';
 import { type GateState, readGate } from './gates.ts';
 import { getRun } from './runs.ts';
@@ -14,14 +15,14 @@ export async function reportRun(database: Database, id: string): Promise<RunRepo
   const run = await getRun(database, id);
   const totals = await sliceTotals(database, id);
   const exports = await listExports(database, { run: id, generation: run.generation });
-  return { ...summariseRun(run, totals), exports };
+  return { ...summariseRun(run, totals), exports, drift: await listDrift(database, id) };
 }
 
-/** A run's report but for its files, from its row and the sums over its slices. */
+/** A run's report but for its files and its drift, from its row and the sums over its slices. */
 export function summariseRun(
   run: RunRow,
   totals: Pick<SliceTotals, 'records' | 'pages' | 'requests' | 'retries' | 'rejects'>,
-): Omit<RunReport, 'exports'> {
+): Omit<RunReport, 'exports' | 'drift'> {
   const merge = run.mergedGeneration === run.generation ? run.merge : null;
   return {
     run: run.id,

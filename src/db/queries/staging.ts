@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { isStoreTrouble } from '../../domain/classify.ts';
+import type { Drift } from '../../domain/drift.ts';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import type { Span } from '../../domain/span.ts';
 import { copyRows, copyText } from '../copy-rows.ts';
 import { type Database, inTransaction } from '../database.ts';
+import { noteDrift } from './drift.ts';
 import type { Claim } from './slices.ts';
 
 /** The staging table of a run, quoted. */
@@ -59,6 +61,8 @@ export async function dropOldStaging({ pool }: Database, days: number): Promise<
 export interface StagedPage {
   readonly records: readonly NormalisedRecord[];
   readonly rejects: readonly RejectedRecord[];
+  /** What its rows show, and no page of the slice before it. */
+  readonly drift: readonly Drift[];
   readonly requests: number;
   readonly bytes: number;
   /** Everything up to here is staged once this page is. */
@@ -70,10 +74,15 @@ export interface StagedPage {
 }
 
 export type StageResult =
-  /** In, exactly once. `given` are the numbers of the slices split off. */
-  | { readonly kind: 'staged'; readonly given: readonly number[]; readonly rejects: number }
+  /** In, exactly once. `given` are the numbers of the slices split off, `drift` is what the run had not met with. */
+  | ({ readonly kind: 'staged'; readonly rejects: number } & PageEffects)
   /** The claim no longer holds, or the run no longer fetches; nothing was written. */
   | { readonly kind: 'fenced' };
+
+interface PageEffects {
+  readonly given: readonly number[];
+  readonly drift: readonly Drift[];
+}
 
 class Fenced extends Error {}
 
@@ -88,14 +97,15 @@ export async function stagePage(database: Database, claim: Claim, page: StagedPa
   const { storable, refused } = await judge(database.pool, page.records);
   const rejects = [...page.rejects, ...refused];
   try {
-    const given = await inTransaction(database.pool, async (client) => {
+    const effects = await inTransaction(database.pool, async (client): Promise<PageEffects> => {
       await client.query('set local synchronous_commit = off');
       await advance(client, claim, { ...page, records: storable, rejects });
       await insertRejects(client, claim, rejects);
       await copyRows(client, `copy ${stagingTable(claim.run)} from stdin`, copyLines(claim.slice, storable));
-      return page.give.length === 0 ? [] : giveAway(client, claim, page.give);
+      const given = page.give.length === 0 ? [] : await giveAway(client, claim, page.give);
+      return { given, drift: await noteDrift(client, claim.run, page.drift) };
     });
-    return { kind: 'staged', given, rejects: rejects.length };
+    return { kind: 'staged', rejects: rejects.length, ...effects };
   } catch (error) {
     if (error instanceof Fenced) return { kind: 'fenced' };
     throw error;
@@ -103,17 +113,17 @@ export async function stagePage(database: Database, claim: Claim, page: StagedPa
 }
 
 /** What a plan brought along: rows that need not be fetched again. */
-type PlannedPage = Pick<StagedPage, 'records' | 'rejects'>;
+type PlannedPage = Pick<StagedPage, 'records' | 'rejects' | 'drift'>;
 
 /**
  * Stages the page that came with a plan, and settles the plan's only slice with it, before the plan is sealed. The
- * request counts as one of planning.
+ * request counts as one of planning. Returns the drift that the run had not met with.
  */
-export async function stagePlanned(database: Database, run: string, page: PlannedPage): Promise<void> {
+export async function stagePlanned(database: Database, run: string, page: PlannedPage): Promise<readonly Drift[]> {
   const slice = 1;
   const { storable, refused } = await judge(database.pool, page.records);
   const rejects = [...page.rejects, ...refused];
-  await inTransaction(database.pool, async (client) => {
+  return inTransaction(database.pool, async (client) => {
     await client.query(
       `update sheaf.slices
        set state = 'done', cursor = (span ->> 'upto')::bigint, pages = 1, records = $3, rejects = $4, staged_at = now()
@@ -122,6 +132,7 @@ export async function stagePlanned(database: Database, run: string, page: Planne
     );
     await insertRejects(client, { run, slice }, rejects);
     await copyRows(client, `copy ${stagingTable(run)} from stdin`, copyLines(slice, storable));
+    return noteDrift(client, run, page.drift);
   });
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { driftPolicies } from '../../domain/drift.ts';
 import { exportFormats, failurePolicies, kinds, shapes, strategies } from '../../domain/harvest-request.ts';
 import { runReport, storedError } from '../../domain/report.ts';
 import { runStates } from '../../domain/run.ts';
@@ -70,6 +71,10 @@ export const startRequest = z
           "Of a step: from when on, by the source's clock and without a zone, instead of from where the last run left off.",
         examples: ['2025-01-31T12:00:00'],
       }),
+    onDrift: z.enum(driftPolicies).default('accept').meta({
+      description:
+        "When fields differ from before, or from the source's metadata: go on and report it (`accept`), or publish nothing (`fail`).",
+    }),
   })
   .meta({ id: 'StartRun', examples: [{ dataset: 'oda/Afstemning', formats: ['ndjson'] }] });
 export type StartRequest = z.infer<typeof startRequest>;
@@ -87,7 +92,7 @@ const times = {
     .meta({ description: 'Goes up each time that a failed or partial run is set going again.' }),
 };
 
-export const runSummary = runReport.omit({ exports: true }).extend(times).meta({ id: 'RunSummary' });
+export const runSummary = runReport.omit({ exports: true, drift: true }).extend(times).meta({ id: 'RunSummary' });
 
 export const report = runReport.meta({ id: 'RunReport' });
 

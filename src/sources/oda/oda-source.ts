@@ -14,14 +14,23 @@ import { count, extent, latest, survey } from './survey.ts';
 export interface OdaSourceOptions {
   /** The service's root, e.g. `https://oda.ft.dk/api/`. */
   readonly baseUrl: string;
+  /** For how long the metadata are believed before they are asked for again. Default ten minutes. */
+  readonly metadataMs?: number;
 }
 
+/** Long enough for them to cost next to nothing, short enough for a server that runs for months to see them change. */
+const METADATA_MS = 600_000;
+
 /** The open data of the Danish Parliament, or any OData v3 service that behaves like it. */
-export function createOdaSource({ baseUrl }: OdaSourceOptions): Source {
+export function createOdaSource({ baseUrl, metadataMs = METADATA_MS }: OdaSourceOptions): Source {
   let cached: Promise<readonly Entity[]> | undefined;
+  let askedAt = Number.NEGATIVE_INFINITY; // of the monotonic clock
 
   /** A failure is not remembered: the next one who asks tries again. */
   const entities = (fetch: SourceFetch) => {
+    const now = performance.now();
+    if (now - askedAt >= metadataMs) cached = undefined;
+    if (cached === undefined) askedAt = now;
     cached ??= loadEntities(fetch).catch((error: unknown) => {
       cached = undefined;
       throw error;

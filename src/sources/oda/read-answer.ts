@@ -1,8 +1,10 @@
 import { bodyStart } from '../../domain/classify.ts';
+import type { Drift } from '../../domain/drift.ts';
 import { PermanentError, TransientError } from '../../domain/errors.ts';
 import { sliceArrayElements } from '../../domain/json-text.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import { hasIntegerKey, isReject, isRow, normaliseRecord } from '../normalise.ts';
+import { observeFields } from '../observe-fields.ts';
 import type { SourceQuery } from '../source.ts';
 import { parseFilter } from './filter.ts';
 import { evaluate } from './filter-evaluate.ts';
@@ -21,6 +23,8 @@ export interface Answer {
   readonly count: number | null;
   /** Whether the source says that there are more. */
   readonly hasNext: boolean;
+  /** In what the rows differ from the metadata. */
+  readonly drift: readonly Drift[];
 }
 
 interface ReadOptions {
@@ -49,7 +53,13 @@ export function readAnswer(query: SourceQuery, body: string, options: ReadOption
     received: rows.length,
     count: readCount(envelope['odata.count']),
     hasNext: typeof envelope['odata.nextLink'] === 'string' && envelope['odata.nextLink'] !== '',
+    drift: observeFields(rows, query, (name) => isField(name, query.entity)),
   };
+}
+
+/** Relations are written among the fields, and so are notes such as `odata.type` and `Stemme@odata.nextLink`. */
+function isField(name: string, { relations }: Entity): boolean {
+  return !/(?:^|@)odata\./.test(name) && !relations.includes(name);
 }
 
 interface Collection {

@@ -11,11 +11,11 @@ export function readPage(query: SourceQuery, position: PagePosition, body: strin
 function readKeysetPage(query: SourceQuery, position: PagePosition, body: string): Page {
   const answer = readAnswer(query, body);
   for (const record of answer.records) checkInside(record, position, query);
-  const { records, rejects, trailingRejects, received } = answer;
+  const { records, rejects, trailingRejects, received, drift } = answer;
   const next = nextKey(answer, position, query);
   // The next page starts behind the last record: rows after it that could not be read come again with that page.
   const own = next === null ? rejects : rejects.slice(0, rejects.length - trailingRejects);
-  return { records, rejects: own, received, next };
+  return { records, rejects: own, received, next, drift };
 }
 
 /**
@@ -48,7 +48,7 @@ function checkInside({ key }: NormalisedRecord, { cursor, span }: PagePosition, 
 
 /** Advances by the rows received, whatever was asked for: the source may cap its pages lower than it is thought to. */
 function readOffsetPage(query: SourceQuery, { span, cursor }: PagePosition, body: string): Page {
-  const { records, rejects, received } = readAnswer(query, body, { most: span.upto - cursor });
+  const { records, rejects, received, drift } = readAnswer(query, body, { most: span.upto - cursor });
   const next = cursor + received;
-  return { records, rejects, received, next: received === 0 || next >= span.upto ? null : next };
+  return { records, rejects, received, next: received === 0 || next >= span.upto ? null : next, drift };
 }

@@ -92,10 +92,13 @@ async function surveyKeys(fetch: SourceFetch, query: SourceQuery, first: Answer)
  * The page that holds all there is. Only of a query with a window: a sweep decides what is deleted, and asks once more
  * after it has read.
  */
-function wholeOf({ window, selection }: SourceQuery, { records, rejects, received, ...first }: Answer): Page | null {
+function wholeOf(
+  { window, selection }: SourceQuery,
+  { records, rejects, received, drift, ...first }: Answer,
+): Page | null {
   if (!window || selection.maxRecords !== null || first.hasNext) return null;
   const isAll = first.count === received && received === records.length + rejects.length;
-  return isAll ? { records, rejects, received, next: null } : null;
+  return isAll ? { records, rejects, received, next: null, drift } : null;
 }
 
 function surveyWhole(span: Span, { received, count: expected }: Answer, whole: Page): Survey {

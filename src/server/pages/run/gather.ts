@@ -1,5 +1,6 @@
 import type { Database } from '../../../db/database.ts';
 import { listAudit } from '../../../db/queries/audit.ts';
+import { listDrift } from '../../../db/queries/drift.ts';
 import { listExports } from '../../../db/queries/exports.ts';
 import { type GateState, readGate } from '../../../db/queries/gates.ts';
 import { countRejects, type RejectCount } from '../../../db/queries/rejects.ts';
@@ -14,6 +15,7 @@ import {
   type SliceMap,
 } from '../../../db/queries/slice-map.ts';
 import type { AuditRow, RunRow } from '../../../db/schema.ts';
+import type { Drift } from '../../../domain/drift.ts';
 import type { ExportedFile } from '../../../domain/report.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import type { Pace, Progress } from '../progress.ts';
@@ -40,6 +42,7 @@ export interface RunDetails {
   readonly exports: readonly ExportedFile[];
   /** Who did what to it, the newest first. */
   readonly deeds: readonly AuditRow[];
+  readonly drift: readonly Drift[];
   /** What the run has done over time; without the stretch that still goes on. */
   readonly points: readonly ChartPoint[];
 }
@@ -57,13 +60,14 @@ export async function gatherFigures(database: Database, id: string, pace: Pace):
 }
 
 export async function gatherDetails(database: Database, { run, map }: RunFigures): Promise<RunDetails> {
-  const [gate, errors, holders, rejects, exports, deeds, points] = await Promise.all([
+  const [gate, errors, holders, rejects, exports, deeds, drift, points] = await Promise.all([
     readGate(database, run.request.dataset.source),
     map.errors === 0 ? [] : groupErrors(database, run.id),
     map.states.includes('w') ? listHolders(database, run.id) : [],
     map.rejects === 0 ? [] : countRejects(database, { runs: [run.id], reason: null }),
     listExports(database, { run: run.id, generation: run.generation }),
     listAudit(database, { run: run.id, limit: DEEDS_SHOWN }),
+    listDrift(database, run.id),
     readSamples(database, run.id, CHART_POINTS),
   ]);
   return {
@@ -73,6 +77,7 @@ export async function gatherDetails(database: Database, { run, map }: RunFigures
     rejects,
     exports,
     deeds,
+    drift,
     points: hasEnded(run.state) ? points : withoutCurrent(points),
   };
 }

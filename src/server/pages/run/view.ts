@@ -4,6 +4,7 @@ import { hasEnded } from '../../../domain/run.ts';
 import { datasetLink, figure, livePart, momentAgo, stateBadge } from '../elements.ts';
 import { renderActions } from './actions.ts';
 import { renderCharts } from './chart.ts';
+import { renderDrift } from './drift.ts';
 import type { RunFigures, RunView } from './gather.ts';
 import { renderDeeds, renderErrors, renderExports, renderGate, renderHolders, renderRejects } from './parts.ts';
 import { renderProof } from './proof.ts';
@@ -23,6 +24,7 @@ export function renderRun(view: RunView, canSteer: boolean): string {
 !${part('figures')}
 <section aria-labelledby="slices"><h2 id="slices">Slices</h2>!${renderSliceMap(view.map.states)}!${part('legend')}</section>
 !${part('troubles')}
+!${part('drift')}
 <section aria-labelledby="time"><h2 id="time">Over time</h2>!${part('charts')}</section>
 <div class="columns">
 <section aria-labelledby="proof"><h2 id="proof">Proof of completeness</h2>!${part('proof')}</section>
@@ -51,6 +53,7 @@ export function renderParts(view: RunView) {
     ...renderQuickParts(view, view.now),
     charts: renderCharts(view.points),
     troubles: renderErrors(view.errors),
+    drift: renderDrift(view.drift),
     proof: renderProof(run.proof, hasEnded(run.state)),
     changes: renderChanges(view),
     exports: renderExports(view),
@@ -110,6 +113,7 @@ function renderAsked({ run }: RunView): string {
     ['Records at most', request.maxRecords === null ? 'all' : count(request.maxRecords)],
     ['Files', request.formats.length === 0 ? 'none' : `${request.formats.join(', ')} below ${request.out}`],
     ['When a slice fails', request.onFailure === 'stop' ? 'the run ends' : 'the rest is published'],
+    ['When fields drift', request.onDrift === 'fail' ? 'the run ends' : 'it is reported'],
   ];
   return html`<dl class="facts">!${rows.map(([term, text]) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`)}</dl>`;
 }

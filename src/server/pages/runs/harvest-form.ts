@@ -23,6 +23,7 @@ export function readHarvestForm(form: Readonly<Record<string, unknown>>, out: st
     maxDeletes: null,
     mode: kinds.find((kind) => kind === form['mode']) ?? 'sweep',
     since: null,
+    onDrift: 'accept',
   };
 }
 

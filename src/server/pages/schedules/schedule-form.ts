@@ -93,7 +93,8 @@ export function toSchedule(form: ScheduleForm, out: string): { schedule?: NewSch
   const formats = exportFormats.filter((format) => form.formats.includes(format));
   const everything = { filter: null, select: null, maxRecords: null, strategy: null, maxDeletes: null, since: null };
   const mode = kinds.find((kind) => kind === form.mode) ?? 'sweep';
-  const rest = { ...everything, mode, formats, shape: 'source', out, onFailure: 'stop' } as const;
+  const policies = { onFailure: 'stop', onDrift: 'accept' } as const;
+  const rest = { ...everything, ...policies, mode, formats, shape: 'source', out } as const;
   const requests = datasets.map((dataset) => ({ ...rest, dataset }));
   return { schedule: { name, ...timetable, requests, ...rules }, errors };
 }
