@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/domain/errors.ts';
 import { type Selection, strategies } from '../../src/domain/harvest-request.ts';
 import { cutSpan } from '../../src/domain/span.ts';
+import type { TimeWindow } from '../../src/domain/time-window.ts';
 import type { SourceQuery } from '../../src/sources/source.ts';
 import { everything, type Walkable, walk } from './setup.ts';
 
@@ -14,6 +15,12 @@ export interface Specimen extends Walkable {
   /** A filter that some of them match, in the source's language, and those keys. */
   readonly filter: string;
   readonly filtered: readonly string[];
+  /** A window of time, more than a page of those that were last changed within it, and the latest timestamp of all. */
+  readonly window: TimeWindow;
+  readonly windowed: readonly string[];
+  readonly latest: string;
+  /** A filter that selects the records with these keys. */
+  keysFilter(keys: readonly string[]): string;
   /** A filter that nothing matches. */
   readonly emptyFilter: string;
   /** A filter over a field that does not exist. */
@@ -40,6 +47,15 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
       const whole = { ...everything, ...selection };
       return { entity: await specimen.source.check(specimen.fetch, entity, whole), selection: whole };
     };
+
+    it('tells the latest timestamp of what a query selects', async () => {
+      const { source, fetch, latest, window, emptyFilter } = specimen;
+      expect(await source.latest(fetch, await queryOf())).toBe(latest);
+      const before = { ...window, from: '1900-01-01T00:00:00', before: window.from };
+      const earlier = await source.latest(fetch, { ...(await queryOf()), window: before });
+      expect(earlier !== null && earlier < latest).toBe(true);
+      expect(await source.latest(fetch, await queryOf({ filter: emptyFilter }))).toBeNull();
+    });
 
     describeMetadata(() => specimen);
     for (const strategy of strategies) {
@@ -114,6 +130,37 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
           expect(await extentOf({})).toEqual(whole(keys));
           expect(await extentOf({ filter, maxRecords: 1 })).toEqual(whole(filtered));
           expect(await extentOf({ filter: emptyFilter })).toEqual({ count: 0, highest: null });
+        });
+
+        it('gives, walks, counts and bounds only what was last changed within a window of time', async () => {
+          const { source, fetch, window, windowed } = specimen;
+          const query = { ...(await queryOf()), window };
+          const survey = await source.survey(fetch, query, strategy);
+          expect(survey).toMatchObject({ expected: windowed.length, whole: null });
+          const walks = await Promise.all(
+            cutSpan(survey.span, 3).map((span) => walk(specimen, query, { ...survey, span })),
+          );
+          expect(walks.flatMap(({ keys }) => keys)).toEqual(windowed);
+          expect(await source.count(fetch, query)).toBe(windowed.length);
+          expect(await source.extent(fetch, query)).toEqual({
+            count: windowed.length,
+            highest: Math.max(...windowed.map(Number)),
+          });
+        });
+
+        it('gives all that a window holds with the survey when it comes in one answer, and only then', async () => {
+          const { source, fetch, window, windowed, keys } = specimen;
+          const few = windowed.slice(0, 3);
+          const query = await queryOf({ filter: specimen.keysFilter(few) });
+          const { whole, span, expected } = await source.survey(fetch, { ...query, window }, strategy);
+          expect(whole?.records.map(({ key }) => key)).toEqual(few);
+          expect(span.upto - span.after).toBeGreaterThanOrEqual(few.length);
+          expect(expected).toBe(few.length);
+          const none = { from: '1900-01-01T00:00:00', before: '1900-01-02T00:00:00', withUntimed: false };
+          const empty = await source.survey(fetch, { ...query, window: none }, strategy);
+          expect(empty).toMatchObject({ expected: 0, whole: { records: [], rejects: [], received: 0, next: null } });
+          expect((await source.survey(fetch, query, strategy)).whole).toBeNull();
+          expect(keys.length).toBeGreaterThan(few.length);
         });
 
         it('keeps a row that is not a record as a reject, and the records around it', async () => {

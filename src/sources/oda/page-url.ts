@@ -29,7 +29,7 @@ export function pagePath(query: SourceQuery, { strategy, span, cursor, pageSize 
 export function requestPath(query: SourceQuery, ask: Ask): string {
   const { entity, selection } = query;
   const range = ask.within === undefined ? null : keyRange(entity, ask.within);
-  const filter = combine([selectedBy(query), range, ask.orderBy === 'newest' ? timedOnly(entity) : null]);
+  const filter = combine([...conditions(query), range, ask.orderBy === 'newest' ? timedOnly(entity) : null]);
   const options: [string, string | number | undefined | null][] = [
     ['$filter', filter],
     ['$select', selectedFields(entity, selection.select)],
@@ -45,11 +45,15 @@ export function requestPath(query: SourceQuery, ask: Ask): string {
 }
 
 /** The filter that says which records a query selects: the request's own, and a step's window of time. */
-export function selectedBy({ entity, selection, window }: SourceQuery): string | null {
-  return combine([selection.filter, window ? timeRange(entity, window) : null]);
+export function selectedBy(query: SourceQuery): string | null {
+  return combine(conditions(query));
 }
 
-/** The first of them may hold an `or`; the others are whole in themselves. */
+function conditions({ entity, selection, window }: SourceQuery): readonly (string | null)[] {
+  return [selection.filter, window ? timeRange(entity, window) : null];
+}
+
+/** The first of them is a person's and may hold an `or`; the others are whole in themselves. */
 function combine([first = null, ...others]: readonly (string | null)[]): string | null {
   const rest = others.filter((part) => part !== null);
   if (first === null || rest.length === 0) return first ?? (rest.join(' and ') || null);

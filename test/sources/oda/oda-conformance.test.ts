@@ -8,12 +8,15 @@ import { quickPolicy, reach } from '../setup.ts';
 /** Ids with gaps, and enough of them for several pages of either cap. */
 const ids = Array.from({ length: 257 }, (_, index) => 3 + index * 2 + Math.floor(index / 50) * 1000);
 
+/** More than a page of them. */
+const isRecent = (id: number) => id % 4 !== 1;
+
 const actors = ids.map((id) => ({
   id,
   typeid: id % 5,
   gruppenavnkort: null,
   navn: `Navn ${id}`,
-  opdateringsdato: '2025-01-02T03:04:05.67',
+  opdateringsdato: isRecent(id) ? '2025-02-01T00:00:00.333' : '2025-01-02T03:04:05.67',
 }));
 
 const spoiled = [
@@ -32,6 +35,10 @@ async function openSpecimen(behaviour: Partial<Behaviour>): Promise<Specimen> {
     keys: ids.map(String),
     filter: 'typeid eq 2 or typeid eq 3',
     filtered: ids.filter((id) => id % 5 === 2 || id % 5 === 3).map(String),
+    window: { from: '2025-02-01T00:00:00', before: '2025-02-01T00:00:01', withUntimed: false },
+    windowed: ids.filter(isRecent).map(String),
+    latest: '2025-02-01T00:00:00.333',
+    keysFilter: (keys) => keys.map((key) => `id eq ${key}`).join(' or '),
     emptyFilter: "navn eq 'Ingen'",
     unknownFilter: 'typid eq 2',
     field: 'navn',

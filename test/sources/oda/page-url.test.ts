@@ -21,6 +21,22 @@ describe('the path of a page', () => {
     expect(decoded(path)).toBe("Aktør?$filter=(navn eq 'A&B' or id eq 1) and id gt 42 and id le 99&$orderby=id");
   });
 
+  it('asks a step for what was last changed within its window of time', () => {
+    const window = { from: '2025-01-01T00:00:00', before: '2025-02-01T00:00:00', withUntimed: false };
+    const selection = { ...everything, filter: 'typeid eq 1 or typeid eq 2' };
+    const [from, before] = [
+      `opdateringsdato ge datetime'${window.from}'`,
+      `opdateringsdato lt datetime'${window.before}'`,
+    ];
+    expect(decoded(pagePath({ entity, selection, window }, keyset))).toBe(
+      `Aktør?$filter=(typeid eq 1 or typeid eq 2) and ${from} and ${before} and id gt 42 and id le 99&$orderby=id`,
+    );
+    const untimed = { ...window, before: null, withUntimed: true };
+    expect(decoded(pagePath({ entity, selection: everything, window: untimed }, offset))).toBe(
+      `Aktør?$filter=(opdateringsdato eq null or (${from}))&$orderby=id&$skip=100&$top=100`,
+    );
+  });
+
   it('asks an offset for as many rows as a page holds, and for the last page only what is left', () => {
     expect(decoded(pagePath({ entity, selection: everything }, offset))).toBe('Aktør?$orderby=id&$skip=100&$top=100');
     expect(
