@@ -36,7 +36,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
       {
         // A worker whose connections were cut counts as dead for longer.
-        file: 'src/runtime/worker.ts',
+        file: 'src/runtime/join-fleet.ts',
         text: 'const BEAT_MS = 5_000;',
         by: 'const BEAT_MS = 20_000;',
       },
@@ -49,7 +49,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     replacements: [
       {
         file: 'src/producer/plan-run.ts',
-        text: '    await insertSlices(database, run.id, plan.slices);\n    await sealRun(database, run.id);\n',
+        text: '    await insertSlices(database, run.id, plan.slices);\n',
         by: `    await sealRun(database, run.id);\n    ${PAUSE(6_000)}\n    await insertSlices(database, run.id, plan.slices);\n`,
       },
     ],
@@ -74,13 +74,13 @@ export const plantedBugs: readonly PlantedBug[] = [
       {
         file: 'src/db/queries/staging.ts',
         text:
-          '    const given = await inTransaction(database.pool, async (client) => {\n' +
+          '    const effects = await inTransaction(database.pool, async (client): Promise<PageEffects> => {\n' +
           "      await client.query('set local synchronous_commit = off');\n" +
           '      await advance(client, claim, { ...page, records: storable, rejects });\n',
         by:
           '    await inTransaction(database.pool, (client) => advance(client, claim, { ...page, records: storable, rejects }));\n' +
           `    ${PAUSE(60)}\n` +
-          '    const given = await inTransaction(database.pool, async (client) => {\n',
+          '    const effects = await inTransaction(database.pool, async (client): Promise<PageEffects> => {\n',
       },
     ],
   },
@@ -104,10 +104,10 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/db/queries/runs.ts',
-        text: `     where id = $1 and attempt = $2 and state = 'finalising'\`,
-    [claim.run, claim.attempt, end.state`,
-        by: `     where id = $1 and attempt = $2\`,
-    [claim.run, claim.attempt, end.state`,
+        text: `       where id = $1 and attempt = $2 and state = 'finalising'\`,
+      [claim.run, claim.attempt, end.state`,
+        by: `       where id = $1 and attempt = $2\`,
+      [claim.run, claim.attempt, end.state`,
       },
       {
         file: 'src/workers/finalise-run.ts',
