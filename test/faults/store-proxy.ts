@@ -129,7 +129,8 @@ function receive(state: State, client: Socket): void {
 
 async function stop(state: State, server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const connections = [...state.connections];
+  // Those that were reset while they were shut down say nothing more: libuv refuses that, and Node tells nobody.
+  const connections = [...state.connections].filter((connection) => !connection.isReset);
   for (const connection of connections) connection.destroy();
   for (const client of state.clients) client.destroy();
   await Promise.all([closed, ...connections.map((connection) => connection.closed)]);
@@ -141,7 +142,7 @@ class Connection {
   readonly #sockets: readonly Socket[];
   readonly #lanes: readonly Lane[];
   readonly #conversation: Conversation;
-  #isReset = false;
+  isReset = false;
 
   constructor(client: Socket, state: State) {
     const store = connect({ ...state.store, allowHalfOpen: true, noDelay: true });
@@ -166,17 +167,21 @@ class Connection {
 
   /** Closes both sides with a reset. */
   reset(): void {
-    if (this.#isReset) return;
-    this.#isReset = true;
-    for (const lane of this.#lanes) lane.stop();
-    this.#conversation.close();
+    if (this.isReset) return;
+    this.#letGo();
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
   /** Closes both sides at once. A reset first writes what is still to be written, and that may never be read. */
   destroy(): void {
-    this.reset();
+    this.#letGo();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #letGo(): void {
+    this.isReset = true;
+    for (const lane of this.#lanes) lane.stop();
+    this.#conversation.close();
   }
 
   #answer(client: Socket, bytes: Buffer, state: State): void {
