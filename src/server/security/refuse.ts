@@ -58,5 +58,7 @@ function signInPath({ method, url }: FastifyRequest): string {
 export function localPath(next: unknown): string {
   if (typeof next !== 'string' || !/^\/(?![/\\])[\x21-\x7e]*$/.test(next) || next.includes('\\')) return '/';
   const url = URL.parse(next, 'http://sheaf.invalid');
-  return url?.host === 'sheaf.invalid' ? url.pathname + url.search : '/';
+  // Dots are taken out while it is parsed, and what is left may name another server where `next` did not.
+  if (url?.host !== 'sheaf.invalid' || /^\/[/\\]/.test(url.pathname)) return '/';
+  return url.pathname + url.search;
 }

@@ -38,6 +38,15 @@ it('leads people to the sign-in page and back to where they were, never to anoth
     const answer = await submit(url, '/sign-in', { name: 'ada', password: PASSWORD, next });
     expect([next, answer.headers.get('location')]).toEqual([next, '/']);
   }
+
+  const dotted = ['/.//evil.example', '/..//evil.example', '/a/..//evil.example', '/x/%2e%2e//evil.example', '/%2e//e'];
+  const cookie = cookieOf(back);
+  for (const next of dotted) {
+    const posted = await submit(url, '/sign-in', { name: 'ada', password: PASSWORD, next });
+    const query = new URLSearchParams({ next });
+    const asked = await fetch(`${url}/sign-in?${query}`, { headers: { ...asPage, cookie }, redirect: 'manual' });
+    expect([next, posted.headers.get('location'), asked.headers.get('location')]).toEqual([next, '/', '/']);
+  }
 });
 
 it('says the same of a wrong name as of a wrong password, writes both down, and keeps no unknown name', async () => {
