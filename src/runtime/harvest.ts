@@ -42,8 +42,14 @@ export async function launchRun(context: SheafContext, request: HarvestRequest, 
 
 /** Cancels a run. Throws a UsageError when it has ended. What it had staged is dropped. */
 export async function cancel({ database, telemetry }: SheafContext, run: RunRow): Promise<void> {
-  if (!(await cancelRun(database, run.id)))
-    throw refuse(run, { code: 'cannot-cancel', why: `has ended already: it is ${run.state}` });
+  const outcome = await cancelRun(database, run.id);
+  if (outcome === 'publishing')
+    throw refuse(run, { code: 'cannot-cancel', why: 'is being published, and ends by itself in a moment' });
+  if (outcome === 'ended')
+    throw refuse(run, {
+      code: 'cannot-cancel',
+      why: `has ended already: it is ${(await getRun(database, run.id)).state}`,
+    });
   telemetry.emit('run.state', { run: run.id, state: 'cancelled', reason: null });
   await dropStaging(database, run.id);
 }

@@ -8,6 +8,7 @@ import {
   endFinalised,
   type FinaliseClaim,
   getRun,
+  passMerge,
   postponeFinalise,
   releaseFinalise,
   saveProof,
@@ -93,7 +94,7 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
       );
       if (counts === undefined) return TAKEN_OVER;
       context.telemetry.emit('run.merged', { run: run.id, dataset: run.dataset, ...counts });
-    }
+    } else if (!(await passMerge(context.database, claim))) return TAKEN_OVER;
     if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
   } finally {
     await staged?.discard();

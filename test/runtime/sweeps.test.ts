@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { pauseRun } from '../../src/db/queries/runs.ts';
+import { stagingTable } from '../../src/db/queries/staging.ts';
+import { cancel, resumeRun } from '../../src/runtime/harvest.ts';
+import { findRun } from '../../src/runtime/inspect.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { type Fleet, startFleet } from '../support/fleet.ts';
 import type { Row } from '../support/independent.ts';
 import { tableContent } from '../support/independent.ts';
-import { expectCopy, Living, SET, setUp } from '../support/living-source.ts';
+import { expectCopy, Living, launch, SET, setUp, whenStaged } from '../support/living-source.ts';
 import { range, votes } from '../support/rows.ts';
 
 const NAME = `oda/${SET}`;
@@ -158,6 +162,75 @@ describe('a run that deletes nothing', () => {
     await fleet.startWorker();
     expect(await fleet.ended(slow)).toMatchObject({ deleted: 1 });
     expect((await tableContent(fleet.context.database.url, NAME)).has('15.5')).toBe(true);
+  });
+});
+
+describe('an older run that is merged after a younger one', () => {
+  it('neither takes back what the younger one wrote nor brings back what it deleted', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 600) });
+    await fleet.harvest(NAME, { formats: [] });
+    const { database } = fleet.context;
+    const older = await launch(fleet, { formats: [] });
+    const paused = Promise.withResolvers<void>();
+    whenStaged(fleet, 2, () => void pauseRun(database, older).then(() => paused.resolve()));
+    const worker = await fleet.startWorker(1);
+    await paused.promise;
+    await worker.stop();
+    const staged = await database.pool.query<{ key: string }>(
+      `select key from ${stagingTable(older)} order by length(key), key`,
+    );
+    const [edited, removed] = staged.rows.map(({ key }) => Number(key));
+    if (edited === undefined || removed === undefined) throw new Error('nothing was staged');
+    const row = { ...votes([edited])[0], nummer: 0 }; // the timestamp stays as it was
+    fleet.twin.put(SET, row as never);
+    source.rows.set(edited, row);
+    source.remove(removed);
+    expect(await fleet.harvest(NAME, { formats: [] })).toMatchObject({ updated: 1, deleted: 1 });
+    source.put(601);
+    await resumeRun(fleet.context, await findRun(fleet.context, older));
+    await fleet.startWorker();
+    expect(await fleet.ended(older)).toMatchObject({ updated: 0, deleted: 0 });
+    const table = await tableContent(database.url, NAME);
+    expect(table.get(String(edited))).toBe(source.content().get(String(edited)));
+    expect(table.has(String(removed))).toBe(false);
+  });
+
+  it('takes what the source says is newer, and what its own first generation wrote', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 50) });
+    await fleet.harvest(NAME, { formats: [] });
+    const older = await launch(fleet, { formats: [] });
+    const { pool } = fleet.context.database;
+    await pool.query(
+      `update sheaf.records set changed_at = clock_timestamp(), data = '{"id": 5}' where key in ('5', '6')`,
+    );
+    await pool.query(
+      `update sheaf.records set hash = gen_random_uuid(), source_timestamp = '2000-01-01' where key = '5'`,
+    );
+    await fleet.startWorker();
+    expect(await fleet.ended(older)).toMatchObject({ state: 'complete', updated: 1 });
+    const table = await tableContent(fleet.context.database.url, NAME);
+    expect(table.get('5')).toBe(source.content().get('5'));
+  });
+});
+
+describe('a run that is being merged', () => {
+  it('cannot be cancelled any more, whether or not anybody waits for its merge', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 50) });
+    const { pool } = fleet.context.database;
+    const run = await launch(fleet, { formats: ['ndjson'] });
+    const holding = await pool.connect();
+    await holding.query('begin');
+    await holding.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sheaf merge ${NAME}`]);
+    await fleet.startWorker();
+    const isMerging = () => pool.query(`select from pg_locks where locktype = 'advisory' and not granted`);
+    await expect.poll(async () => (await isMerging()).rowCount, { timeout: 20_000 }).toBe(1);
+    const asked = await findRun(fleet.context, run);
+    await expect(cancel(fleet.context, asked)).rejects.toMatchObject({ code: 'cannot-cancel' });
+    await holding.query('rollback');
+    holding.release();
+    const report = await fleet.ended(run);
+    await expectCopy(fleet, report, source.content());
+    await expect(cancel(fleet.context, asked)).rejects.toThrow(/has ended already: it is complete/);
   });
 });
 

@@ -39,7 +39,7 @@ export async function mergeStaged(
   options: MergeOptions,
 ): Promise<MergeCounts | undefined> {
   await pool.query(`analyze ${stagingTable(claim.run)}`);
-  await pool.query('select sheaf.make_change_months(0)');
+  await pool.query('select sheaf.make_change_months(1)');
   return inTransaction(pool, async (client) => {
     const run = await lockRun(client, claim);
     if (run === undefined || run.merge !== null) return run?.merge ?? undefined;
@@ -119,10 +119,15 @@ async function writeAll(client: pg.PoolClient, { run, dataset, rows, at }: Merge
   return { inserted: rowCount ?? 0, updated: 0 };
 }
 
-/** Another run has written the record since this one was planned, and the source says that what it wrote is newer. */
-const IS_NEWER = `(
-  coalesce(r.source_timestamp > s.source_timestamp, false)
-  and r.changed_at > (select created_at from sheaf.runs where id = $3))`;
+/**
+ * Another run has written the record, or marked it as deleted, since this one was planned: which of the two has seen the
+ * newer version cannot be told, unless the source's timestamp says so. The next run will. ($1 dataset, $3 run)
+ */
+const IS_LEFT_ALONE = `(
+  coalesce(r.changed_at > (select created_at from sheaf.runs where id = $3), false)
+  and not coalesce(s.source_timestamp > r.source_timestamp, false)
+  and not exists (select from sheaf.changes own
+                  where own.dataset = $1 and own.at = r.changed_at and own.key = r.key and own.run_id = $3))`;
 
 async function writeDiffering(client: pg.PoolClient, { run, dataset, rows, at }: Merge): Promise<Written> {
   const { rows: counted } = await client.query<Written>(
@@ -131,7 +136,7 @@ async function writeDiffering(client: pg.PoolClient, { run, dataset, rows, at }:
               r.key is null or r.deleted_at is not null as is_new
        from (${stagedRows(run, rows.hasDuplicates)}) s
        left join sheaf.records r on r.dataset = $1 and r.key = s.key
-       where (r.hash is distinct from s.hash or r.deleted_at is not null) and not ${IS_NEWER}
+       where (r.hash is distinct from s.hash or r.deleted_at is not null) and not ${IS_LEFT_ALONE}
      ), written as (
        insert into sheaf.records as r (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
        select $1, key, data, hash, source_timestamp, $2::timestamptz, $2::timestamptz from differing

@@ -268,12 +268,36 @@ export async function endRun({ pool }: Database, run: string, end: RunEnd): Prom
   return rowCount === 1;
 }
 
-/** Cancels a run that has not ended. False when it had. Whoever works on it is told at once, and stopped by the ledger at the latest. */
-export async function cancelRun({ pool }: Database, run: string): Promise<boolean> {
+/**
+ * Cancels a run that has not ended. Whoever works on it is told at once, and stopped by the ledger at the latest. A run
+ * that has been merged, or is being merged while this waits for its row, is past that: it is being published.
+ */
+export async function cancelRun({ pool }: Database, run: string): Promise<'cancelled' | 'publishing' | 'ended'> {
+  return inTransaction(pool, async (client) => {
+    await client.query(`set local lock_timeout = '2s'`);
+    const { rowCount } = await client.query(
+      `update sheaf.runs set state = 'cancelled', reason = 'cancelled on request', finaliser = null, finished_at = now()
+       where id = $1 and (state in ('planning', 'fetching', 'paused')
+                          or state = 'finalising' and merged_generation < generation)`,
+      [run],
+    );
+    if (rowCount === 1) return 'cancelled';
+    const { rows } = await client.query<{ state: RunState }>('select state from sheaf.runs where id = $1', [run]);
+    return rows[0]?.state === 'finalising' ? 'publishing' : 'ended';
+  }).catch((error: unknown) => {
+    if ((error as { code?: unknown }).code === LOCK_NOT_AVAILABLE) return 'publishing';
+    throw error;
+  });
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** Puts a run that has nothing to merge past the point at which it can be cancelled. False when the claim no longer held. */
+export async function passMerge({ pool }: Database, claim: FinaliseClaim): Promise<boolean> {
   const { rowCount } = await pool.query(
-    `update sheaf.runs set state = 'cancelled', reason = 'cancelled on request', finaliser = null, finished_at = now()
-     where id = $1 and state in ('planning', 'fetching', 'paused', 'finalising')`,
-    [run],
+    `update sheaf.runs set merged_generation = generation, merge = null
+     where id = $1 and attempt = $2 and state = 'finalising'`,
+    [claim.run, claim.attempt],
   );
   return rowCount === 1;
 }
