@@ -167,7 +167,7 @@ describe('a run that deletes nothing', () => {
 
 describe('an older run that is merged after a younger one', () => {
   it('neither takes back what the younger one wrote nor brings back what it deleted', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 600) });
+    const { fleet, source } = await setUp({ ids: range(1, 600).filter((id) => id !== 590) });
     await fleet.harvest(NAME, { formats: [] });
     const { database } = fleet.context;
     const older = await launch(fleet, { formats: [] });
@@ -186,7 +186,7 @@ describe('an older run that is merged after a younger one', () => {
     source.rows.set(edited, row);
     source.remove(removed);
     expect(await fleet.harvest(NAME, { formats: [] })).toMatchObject({ updated: 1, deleted: 1 });
-    source.put(601);
+    source.put(590); // as many as before: counts tell nothing
     await resumeRun(fleet.context, await findRun(fleet.context, older));
     await fleet.startWorker();
     expect(await fleet.ended(older)).toMatchObject({ updated: 0, deleted: 0 });
