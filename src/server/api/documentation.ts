@@ -2,8 +2,8 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import { installationId } from '../../db/queries/installation.ts';
 import { allowInlineStyles } from '../security/headers.ts';
+import { sessionCookie } from '../security/session-cookie.ts';
 import type { ServerContext } from '../server-context.ts';
 import { tags } from './operation.ts';
 
@@ -17,7 +17,6 @@ export async function registerDocumentation(
   app: FastifyInstance,
   { version, database }: Pick<ServerContext, 'version' | 'database'>,
 ): Promise<void> {
-  const session = `sheaf-session-${await installationId(database)}`;
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -31,7 +30,7 @@ export async function registerDocumentation(
           session: {
             type: 'apiKey',
             in: 'cookie',
-            name: session,
+            name: await sessionCookie(database),
             description: 'Signed in on the pages.',
           },
         },

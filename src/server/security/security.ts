@@ -1,12 +1,13 @@
 import session from '@fastify/secure-session';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { installationId, sessionKey } from '../../db/queries/installation.ts';
+import { sessionKey } from '../../db/queries/installation.ts';
 import type { Actor } from '../../domain/actor.ts';
 import type { ServerContext } from '../server-context.ts';
 import { type Access, decideAccess, defaultAccess } from './decide-access.ts';
 import { registerHeaders } from './headers.ts';
 import { actorOf, type Identity, identify, renewSession, SESSION_IDLE_MS } from './identify.ts';
 import { refuse } from './refuse.ts';
+import { sessionCookie } from './session-cookie.ts';
 import { cookieOptions } from './sign-in.ts';
 
 declare module 'fastify' {
@@ -38,8 +39,7 @@ export async function registerSecurity(app: FastifyInstance, context: ServerCont
   await registerHeaders(app);
   await app.register(session, {
     key: await sessionKey(database),
-    // Cookies know no ports: two installations on one machine must not sign each other's people out.
-    cookieName: `sheaf-${await installationId(database)}`,
+    cookieName: await sessionCookie(database),
     expiry: SESSION_IDLE_MS / 1_000,
     cookie: { path: '/', httpOnly: true, sameSite: 'strict', maxAge: SESSION_IDLE_MS / 1_000 },
   });

@@ -95,6 +95,12 @@ it('takes no cookie that it has not sealed, and a token before a cookie, whateve
   const cookie = await signIn(url);
   expect(await statusOf(`${url}/api/runs`, { cookie })).toBe(200);
   const [name = '', value = ''] = cookie.split('=');
+  const documented = await fetch(`${url}/api/openapi.json`, { headers: bearer(OPERATOR_TOKEN) });
+  const { components } = (await documented.json()) as {
+    components: { securitySchemes: { session: { name: string } } };
+  };
+  const named = `${components.securitySchemes.session.name}=${value}`;
+  expect(await statusOf(`${url}/api/runs`, { cookie: named })).toBe(200);
   const flipped = value.startsWith('A') ? `B${value.slice(1)}` : `A${value.slice(1)}`;
   for (const forged of [flipped, '', 'x', `${value.slice(0, 20)}`, encodeURIComponent('a;b')])
     expect(await statusOf(`${url}/api/runs`, { cookie: `${name}=${forged}` })).toBe(401);
