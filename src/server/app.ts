@@ -7,6 +7,7 @@ import { registerPages } from './pages/pages.ts';
 import { tellOfRequests } from './request-events.ts';
 import { registerSecurity } from './security/security.ts';
 import { registerSignIn } from './security/sign-in.ts';
+import { answerUnroutable } from './security/unroutable.ts';
 import type { ServerContext } from './server-context.ts';
 
 /** The largest body of a request, in bytes: a harvest's request is a few hundred. */
@@ -44,11 +45,12 @@ export async function createWorkerApp(context: ServerContext): Promise<FastifyIn
   return app;
 }
 
-function serverOptions({ access: { trustedProxies } }: ServerContext) {
+function serverOptions({ access: { trustedProxies }, telemetry }: ServerContext) {
   return {
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS },
+    frameworkErrors: answerUnroutable(telemetry),
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
   };
 }

@@ -3,6 +3,7 @@ import { html } from 'ghtml';
 import { isStoreTrouble } from '../../domain/classify.ts';
 import { OperatorError, toStoredError, UsageError } from '../../domain/errors.ts';
 import type { Telemetry } from '../../telemetry/events.ts';
+import { RequestError, toProblem } from '../problem.ts';
 import { sendPage } from './layout.ts';
 
 interface Failure {
@@ -16,7 +17,7 @@ export function registerFailures(app: FastifyInstance, telemetry: Telemetry): vo
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     const failure = failureOf(error);
     const path = request.routeOptions.url ?? 'unknown';
-    if (failure.status >= 500)
+    if (failure.status >= 500 && !(error instanceof RequestError))
       telemetry.emit('server.failed', { method: request.method, path, error: toStoredError(error) });
     return show(request, reply, failure);
   });
@@ -36,8 +37,9 @@ function failureOf(error: FastifyError): Failure {
     return { status: 503, title: 'The database is away', text };
   }
   if (error instanceof OperatorError) return { status: 500, title: 'Something must be put right', text: error.message };
-  if ((error.statusCode ?? 500) < 500)
-    return { status: error.statusCode ?? 400, title: 'That was not understood', text: error.message };
+  const { code, status, title, detail } = toProblem(error).problem;
+  if (status < 500) return { status, title: 'That was not understood', text: detail };
+  if (code !== 'unexpected') return { status, title, text: detail };
   return {
     status: 500,
     title: 'Something went wrong',

@@ -44,7 +44,7 @@ function challenge(code: string): string {
  * Browsers ask for pages in HTML; scripts and programs do not, and what is below `/api` speaks JSON only. The server of
  * a worker has no pages.
  */
-function isForPeople({ headers, url, server }: FastifyRequest): boolean {
+export function isForPeople({ headers, url, server }: FastifyRequest): boolean {
   if (!server.hasRoute({ method: 'GET', url: '/sign-in' })) return false;
   return headers.accept?.includes('text/html') === true && !/^\/(?:board\/)?api(?:[/?]|$)/.test(url);
 }
