@@ -1,6 +1,7 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import { registerApi } from './api/api.ts';
 import { registerBoard } from './board.ts';
+import { openBrowsing } from './browsing.ts';
 import { registerHealth } from './health.ts';
 import { registerAssets } from './pages/assets.ts';
 import { registerPages } from './pages/pages.ts';
@@ -28,9 +29,10 @@ export async function createApp(context: ServerContext): Promise<FastifyInstance
   await app.register(async (scope) => registerSignIn(scope, context));
   await registerAssets(app);
   await app.register(async (scope) => registerHealth(scope, context, { hasFleet: true }));
-  await app.register(async (scope) => registerApi(scope, context), { prefix: '/api' });
+  const reading = openBrowsing(app, context);
+  await app.register(async (scope) => registerApi(scope, reading), { prefix: '/api' });
   await app.register(async (scope) => registerBoard(scope, context), { prefix: '/board' });
-  await app.register(async (scope) => registerPages(scope, context));
+  await app.register(async (scope) => registerPages(scope, reading));
   await app.ready();
   return app;
 }

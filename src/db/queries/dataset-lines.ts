@@ -1,5 +1,6 @@
 import type { MergeCounts } from '../../domain/report.ts';
 import { type Database, inTransaction } from '../database.ts';
+import { KEY_ORDER } from './records.ts';
 
 /** A dataset as it stands in a list. */
 export interface DatasetLine {
@@ -109,11 +110,11 @@ export interface RecordSearch {
   readonly key: string | null;
   /** Only records whose JSON holds this text, in whatever case. */
   readonly text: string | null;
-  /** Only records after this key, in the order of their keys as text. */
+  /** Only records after this key, in the order of their keys. */
   readonly after: string | null;
 }
 
-/** Some records of a dataset in the order of their keys. Throws what PostgreSQL throws when it takes longer than `limitMs`. */
+/** Some records of a dataset in the order of their keys, numbers as numbers. Throws what PostgreSQL throws when it takes longer than `limitMs`. */
 export async function browseRecords(
   { pool }: Database,
   name: string,
@@ -125,8 +126,8 @@ export async function browseRecords(
       `select key, left(data::text, 600) as text, changed_at as "changedAt", deleted_at as "deletedAt"
        from sheaf.records
        where dataset = $1 and ($2::text is null or key = $2) and ($3::text is null or strpos(lower(data::text), lower($3)) > 0)
-         and ($4::text is null or key > $4)
-       order by key limit $5`,
+         and ($4::text is null or (${KEY_ORDER}) > (length($4), $4))
+       order by ${KEY_ORDER} limit $5`,
       [name, search.key, search.text, search.after, limit],
     );
     return rows;

@@ -2,9 +2,9 @@ import etag from '@fastify/etag';
 import type { FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { toStoredError } from '../../domain/errors.ts';
+import type { ReadContext } from '../browsing.ts';
 import { sendProblem, toProblem } from '../problem.ts';
 import type { ServerContext } from '../server-context.ts';
-import { openBrowsing } from './browsing.ts';
 import { registerDatasets } from './datasets.ts';
 import { registerDocumentation } from './documentation.ts';
 import { registerExports } from './exports.ts';
@@ -18,7 +18,7 @@ import { registerRuns } from './runs.ts';
 import { registerScheduleActions, registerSchedules } from './schedules.ts';
 
 /** The REST API, below `/api`. */
-export async function registerApi(app: FastifyInstance, context: ServerContext): Promise<void> {
+export async function registerApi(app: FastifyInstance, context: ReadContext): Promise<void> {
   answerWithProblems(app, context);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -28,7 +28,7 @@ export async function registerApi(app: FastifyInstance, context: ServerContext):
 }
 
 /** What only reads: its answers have an ETag. */
-async function registerReads(scope: FastifyInstance, context: ServerContext): Promise<void> {
+async function registerReads(scope: FastifyInstance, context: ReadContext): Promise<void> {
   await scope.register(etag);
   scope.addHook('onSend', async (_request, reply, payload) => {
     const isFresh = reply.statusCode === 200 || reply.statusCode === 304;
@@ -42,9 +42,8 @@ async function registerReads(scope: FastifyInstance, context: ServerContext): Pr
   registerRejects(app, context);
   registerFleet(app, context);
   registerSchedules(app, context);
-  const reading = openBrowsing(scope, context);
-  registerDatasets(app, reading);
-  registerRecords(app, reading);
+  registerDatasets(app, context);
+  registerRecords(app, context);
 }
 
 /** What changes something. */

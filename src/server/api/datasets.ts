@@ -4,7 +4,7 @@ import { pageOfChanges } from '../../db/queries/changes.ts';
 import { countRecords, type ListedDataset, pageOfDatasets } from '../../db/queries/dataset-list.ts';
 import { getDataset } from '../../db/queries/datasets.ts';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
-import type { ReadContext } from './browsing.ts';
+import type { ReadContext } from '../browsing.ts';
 import { fromCursor, toPage } from './cursor.ts';
 import { type ApiScope, cursorParameter, notModified, operation, pageLimit, plainText } from './operation.ts';
 import { changePage, dataset, datasetPage, datasetParameter, timeParameter } from './record-schemas.ts';

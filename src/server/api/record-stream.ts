@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import { type RecordFilter, streamRecords } from '../../db/queries/browse-records.ts';
 import { isStoreTrouble } from '../../domain/classify.ts';
 import { toStoredError } from '../../domain/errors.ts';
+import type { ReadContext } from '../browsing.ts';
 import type { StreamFormat } from '../server-context.ts';
-import type { ReadContext } from './browsing.ts';
 
 export interface StreamRequest {
   readonly filter: RecordFilter;

@@ -6,9 +6,9 @@ import type { DatasetRow } from '../../db/schema.ts';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
 import { UsageError } from '../../domain/errors.ts';
 import { didYouMean } from '../../domain/nearest.ts';
+import type { ReadContext } from '../browsing.ts';
 import { RequestError } from '../problem.ts';
 import type { StreamFormat } from '../server-context.ts';
-import type { ReadContext } from './browsing.ts';
 import { fromCursor, toPage } from './cursor.ts';
 import { type ApiScope, notModified, operation, plainText } from './operation.ts';
 import {

@@ -1,6 +1,6 @@
 import { fastifyFormbody } from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
-import type { ServerContext } from '../server-context.ts';
+import type { ReadContext } from '../browsing.ts';
 import { registerDatasets } from './datasets/routes.ts';
 import { registerFailures } from './failures.ts';
 import { Watches } from './live/watches.ts';
@@ -10,7 +10,7 @@ import { registerRuns } from './runs/routes.ts';
 import { registerSchedules } from './schedules/routes.ts';
 
 /** The pages for people. */
-export async function registerPages(app: FastifyInstance, context: ServerContext): Promise<void> {
+export async function registerPages(app: FastifyInstance, context: ReadContext): Promise<void> {
   await app.register(fastifyFormbody);
   registerFailures(app, context.telemetry);
   const watches = new Watches();

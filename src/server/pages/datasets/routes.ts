@@ -9,7 +9,7 @@ import {
 import { findDataset } from '../../../db/queries/datasets.ts';
 import { listRunLines } from '../../../db/queries/run-lines.ts';
 import { UsageError } from '../../../domain/errors.ts';
-import type { ServerContext } from '../../server-context.ts';
+import type { ReadContext } from '../../browsing.ts';
 import { sendPage } from '../layout.ts';
 import type { Live } from '../live/watches.ts';
 import { renderDataset } from './dataset-view.ts';
@@ -28,33 +28,38 @@ interface OfDataset {
 }
 
 /** The list of datasets, and the page of each. */
-export function registerDatasets(app: FastifyInstance, { database }: ServerContext, { pace }: Live): void {
+export function registerDatasets(app: FastifyInstance, { browsing, enterSearch }: ReadContext, { pace }: Live): void {
   app.get('/datasets', async (request, reply) => {
-    const content = renderDatasets(await listDatasetLines(database), new Date());
+    const content = renderDatasets(await listDatasetLines(browsing), new Date());
     return sendPage(request, reply, { title: 'Datasets', content });
   });
 
   app.get<OfDataset>('/datasets/:source/:entity', async (request, reply) => {
     const name = `${request.params.source}/${request.params.entity}`;
-    const [[line], dataset] = await Promise.all([listDatasetLines(database, name), findDataset(database, name)]);
-    if (line === undefined || dataset === undefined) throw unknownDataset(name);
     const search = readSearch(request.query);
+    const leave = search.text === null ? null : enterSearch();
+    const content = await show(name, search).finally(leave);
+    return sendPage(request, reply, { title: name, content });
+  });
+
+  async function show(name: string, search: RecordSearch): Promise<string> {
+    const [[line], dataset] = await Promise.all([listDatasetLines(browsing, name), findDataset(browsing, name)]);
+    if (line === undefined || dataset === undefined) throw unknownDataset(name);
     const [partitions, growth, runs, found] = await Promise.all([
-      listPartitions(database, name),
-      listGrowth(database, name),
-      listRunLines(database, { dataset: name }, { limit: RUNS_SHOWN, offset: 0 }),
+      listPartitions(browsing, name),
+      listGrowth(browsing, name),
+      listRunLines(browsing, { dataset: name }, { limit: RUNS_SHOWN, offset: 0 }),
       find(name, search),
     ]);
     const now = new Date();
     const lines = runs.map((run) => ({ line: run, progress: pace.measure(run, now.getTime()) }));
-    const content = renderDataset({ line, dataset, partitions, growth, lines, search, found, now });
-    return sendPage(request, reply, { title: name, content });
-  });
+    return renderDataset({ line, dataset, partitions, growth, lines, search, found, now });
+  }
 
   /** One record more than are shown, to know whether there are more; null when it took too long. */
   async function find(name: string, search: RecordSearch) {
     const options = { search, limit: RECORDS_ON_A_PAGE + 1, limitMs: SEARCH_LIMIT_MS };
-    const records = await browseRecords(database, name, options).catch((error: unknown) => {
+    const records = await browseRecords(browsing, name, options).catch((error: unknown) => {
       if ((error as { code?: string }).code === TOO_LONG) return null;
       throw error;
     });
