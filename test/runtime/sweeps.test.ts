@@ -167,7 +167,7 @@ describe('a run that deletes nothing', () => {
 
 describe('an older run that is merged after a younger one', () => {
   it('neither takes back what the younger one wrote nor brings back what it deleted', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 600).filter((id) => id !== 590) });
+    const { fleet, source } = await setUp({ ids: range(1, 600).filter((id) => id !== 50) });
     await fleet.harvest(NAME, { formats: [] });
     const { database } = fleet.context;
     const older = await launch(fleet, { formats: [] });
@@ -185,14 +185,13 @@ describe('an older run that is merged after a younger one', () => {
     fleet.twin.put(SET, row as never);
     source.rows.set(edited, row);
     source.remove(removed);
-    expect(await fleet.harvest(NAME, { formats: [] })).toMatchObject({ updated: 1, deleted: 1 });
-    source.put(590); // as many as before: counts tell nothing
+    source.put(50); // as many as before, in every range that was read: counts tell nothing
+    expect(await fleet.harvest(NAME, { formats: [] })).toMatchObject({ inserted: 1, updated: 1, deleted: 1 });
     await resumeRun(fleet.context, await findRun(fleet.context, older));
     await fleet.startWorker();
     expect(await fleet.ended(older)).toMatchObject({ updated: 0, deleted: 0 });
     const table = await tableContent(database.url, NAME);
-    expect(table.get(String(edited))).toBe(source.content().get(String(edited)));
-    expect(table.has(String(removed))).toBe(false);
+    expect(table).toEqual(source.content());
   });
 
   it('takes what the source says is newer, and what its own first generation wrote', async () => {
