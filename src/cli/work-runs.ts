@@ -42,6 +42,7 @@ export async function workRuns(
     };
     const watching = watchRuns(context, runs, { signal, onProgress });
     await orLost(worker, watching);
+    await orLost(worker, worker.told(signal)); // there may be nobody else to tell of these ends
   } finally {
     view.end();
     await worker.stop();

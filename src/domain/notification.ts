@@ -24,7 +24,10 @@ export interface RunEnded {
 export const ENDED_STATES = ['complete', 'partial', 'failed', 'cancelled'] as const satisfies readonly RunState[];
 
 /** From the end of one try to the next: about a day in all. */
-const PAUSES_MS = [5, 30, 120, 300, 900, 3_600, 7_200, 14_400, 28_800, 28_800].map((seconds) => seconds * 1_000);
+export const PAUSES_MS = [5, 30, 120, 300, 900, 3_600, 7_200, 14_400, 28_800, 28_800].map((seconds) => seconds * 1_000);
+
+/** So often is the end of a run told at most. */
+export const MOST_TRIES = PAUSES_MS.length + 1;
 
 /** How long after this many failed tries the next one comes; null when there is none. */
 export function pauseAfterTry(attempts: number): number | null {

@@ -21,10 +21,14 @@ const KEPT_OUTPUT = 2_000;
  * never as a part of the command, where a shell would read it.
  */
 export function createCommand(options: CommandOptions): Deliverer {
-  return { channel: 'command', deliver: (message) => run(options, message) };
+  return { channel: 'command', deliver: (message, stop) => run(options, message, stop) };
 }
 
-async function run({ command, environment, timeoutMs = TIMEOUT_MS }: CommandOptions, message: Message) {
+async function run(
+  { command, environment, timeoutMs = TIMEOUT_MS }: CommandOptions,
+  message: Message,
+  stop: AbortSignal,
+): Promise<Delivery> {
   const { run: SHEAF_RUN, state: SHEAF_STATE, dataset: SHEAF_DATASET } = message;
   // A process group of its own, so that what the command starts can be ended with it.
   const child = spawn('sh', ['-c', command], {
@@ -35,15 +39,19 @@ async function run({ command, environment, timeoutMs = TIMEOUT_MS }: CommandOpti
   const output = collectOutput(child);
   child.stdin.on('error', () => undefined); // a command need not read its stdin
   child.stdin.end(message.body);
-  const timer = setTimeout(() => killGroup(child), timeoutMs);
+  const kill = () => killGroup(child);
+  const timer = setTimeout(kill, timeoutMs);
+  stop.addEventListener('abort', kill);
+  if (stop.aborted) kill();
   try {
     // Not `close`: a process that the command left in the background may hold its output open for ever.
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return outcomeOf({ code, signal, output: output() });
   } catch (error) {
-    return { kind: 'failed', detail: (error as Error).message } as const;
+    return { kind: 'failed', detail: (error as Error).message };
   } finally {
     clearTimeout(timer);
+    stop.removeEventListener('abort', kill);
     child.stdout.destroy();
     child.stderr.destroy();
   }

@@ -21,6 +21,6 @@ export type Delivery =
 /** A way to tell somebody. */
 export interface Deliverer {
   readonly channel: Channel;
-  /** Within a minute, and never throws. */
-  deliver(message: Message): Promise<Delivery>;
+  /** Within a minute, or soon after `stop`, and never throws. */
+  deliver(message: Message, stop: AbortSignal): Promise<Delivery>;
 }

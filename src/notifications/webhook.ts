@@ -16,9 +16,9 @@ const GONE = 410;
 export function createWebhook(options: WebhookOptions): Deliverer {
   return {
     channel: 'webhook',
-    deliver: async (message) => {
+    deliver: async (message, stop) => {
       try {
-        return judge(await post(options, message));
+        return judge(await post(options, message, stop));
       } catch (error) {
         return { kind: 'failed', detail: wordsOf(error) };
       }
@@ -27,12 +27,16 @@ export function createWebhook(options: WebhookOptions): Deliverer {
 }
 
 /** Answers with the status; the receiver's words are not read. */
-async function post({ url, secret, userAgent, timeoutMs }: WebhookOptions, { id, body }: Message): Promise<number> {
+async function post(
+  { url, secret, userAgent, timeoutMs }: WebhookOptions,
+  { id, body }: Message,
+  stop: AbortSignal,
+): Promise<number> {
   const timestamp = Math.floor(Date.now() / 1_000);
   const response = await fetch(url, {
     method: 'POST',
     redirect: 'manual', // whoever may redirect could have the message sent anywhere
-    signal: AbortSignal.timeout(timeoutMs ?? TIMEOUT_MS),
+    signal: AbortSignal.any([AbortSignal.timeout(timeoutMs ?? TIMEOUT_MS), stop]),
     headers: {
       'content-type': 'application/json',
       'user-agent': userAgent,
@@ -56,5 +60,6 @@ function judge(status: number): Delivery {
 function wordsOf(error: unknown): string {
   const { name, cause } = error as { name?: string; cause?: { code?: string; message?: string } };
   if (name === 'TimeoutError') return 'no answer in time';
+  if (name === 'AbortError') return 'no answer before the end of this process';
   return cause?.code ?? cause?.message ?? 'the request failed';
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Settings } from '../config/options.ts';
 import { environmentHere } from '../config/settings.ts';
 import { UsageError } from '../domain/errors.ts';
@@ -12,11 +13,15 @@ import { VERSION } from './version.ts';
 
 /** How often it is looked for what is due; the end of a run wakes a worker at once. */
 const LOOK_MS = 5_000;
+/** For so long a process that ends by itself waits for whoever is told: as long as a command may take. */
+const TOLD_MS = 60_000;
 
 export interface Notifying {
   /** A run has ended: looks at once. */
   wake(): void;
-  /** Tells of what is due once more, and then of nothing. */
+  /** Resolves when all that is due has been told, or tried; after a minute, or when it is told to stop, it waits no longer. */
+  told(stop: AbortSignal): Promise<void>;
+  /** Tells of what is due once more, for a few seconds, and then of nothing. */
   stop(): Promise<void>;
 }
 
@@ -29,9 +34,14 @@ export function startNotifying(context: SheafContext, workerId: number, onError:
   const looking = every(LOOK_MS, () => notifier.tend(), onError);
   return {
     wake: () => void notifier.tend().catch(onError),
+    told: async (stop) => {
+      const enough = AbortSignal.any([stop, AbortSignal.timeout(TOLD_MS)]);
+      if (enough.aborted) return;
+      await Promise.race([notifier.tend().catch(onError), once(enough, 'abort')]);
+    },
     stop: async () => {
-      await looking.stop();
-      await notifier.stop().catch(onError);
+      // At once: a look that is under way waits for the try that the notifier breaks off.
+      await Promise.all([looking.stop(), notifier.stop().catch(onError)]);
     },
   };
 }

@@ -12,7 +12,7 @@ import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
 import { type Joining, joinFleet } from './join-fleet.ts';
-import { startNotifying } from './notify.ts';
+import { type Notifying, startNotifying } from './notify.ts';
 import { collectSamples } from './sample-runs.ts';
 import { type Scheduling, startScheduling } from './scheduling.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
@@ -29,6 +29,8 @@ export interface Worker {
   isWell(): boolean;
   /** Resolves when this process is of no use any more, because a store stays away; never, while it is. */
   readonly lost: Promise<OperatorError>;
+  /** Resolves when whoever is to be told of the ends of runs has been, within a minute; sooner when told to stop. */
+  told(stop: AbortSignal): Promise<void>;
   /** Hands back what is under way and retires. Costs no attempt; safe twice. */
   stop(): Promise<void>;
 }
@@ -67,7 +69,7 @@ export async function startWorker(
       if (!isStoreTrouble(error)) throw error;
       onError(error);
     };
-    return { id, ...health, stop: () => closing.close().catch(forgive) };
+    return { id, ...health, told: working.notifying.told, stop: () => closing.close().catch(forgive) };
   } catch (error) {
     await closing.close().catch(() => undefined);
     throw error;
@@ -81,6 +83,7 @@ interface Working {
   readonly finaliser: FinaliseWorker;
   /** Null for a process that carries none out. */
   readonly schedules: Scheduling | null;
+  readonly notifying: Notifying;
 }
 
 /** Starts what takes work. It is stopped in reverse: what tells of the ends of runs when none can end any more by this process. */
@@ -103,7 +106,7 @@ async function takeWork(
   reactions.runHasEnded = notifying.wake;
   reactions.stopRun = slices.stopRun;
   await Promise.all([slices.queue.ready(), finaliser.queue.ready(), schedules?.queue.ready()]);
-  return { work, slices, finaliser, schedules };
+  return { work, slices, finaliser, schedules, notifying };
 }
 
 /** Watches whether work flows, and puts right what does not. */

@@ -10,8 +10,9 @@ const message = {
   body: '{"type":"run.ended"}',
 } as const;
 const environment = { PATH: process.env['PATH'] };
+const never = new AbortController().signal;
 const deliver = (command: string, timeoutMs = 10_000) =>
-  createCommand({ command, environment, timeoutMs }).deliver(message);
+  createCommand({ command, environment, timeoutMs }).deliver(message, never);
 
 it('gives the command the message on stdin and its names in the environment', async () => {
   const delivery = await deliver('cat; echo; echo "$SHEAF_RUN $SHEAF_STATE $SHEAF_DATASET"');
@@ -40,6 +41,12 @@ it('ends a command that hangs, and what it started with it', async () => {
   await expect.poll(() => isRunning(Number(pid))).toBe(false);
 });
 
+it('is not run to its end when it is told to stop', async () => {
+  const stopped = AbortSignal.abort();
+  const { kind } = await createCommand({ command: 'sleep 300', environment }).deliver(message, stopped);
+  expect(kind).toBe('failed');
+});
+
 it('does not wait for what the command leaves in the background', async () => {
   const { kind, detail } = await deliver('sleep 300 & echo $!');
   expect(kind).toBe('delivered');
@@ -48,7 +55,7 @@ it('does not wait for what the command leaves in the background', async () => {
 
 it('says so when there is no shell', async () => {
   const { deliver: without } = createCommand({ command: 'true', environment: { PATH: '/nowhere' } });
-  expect(await without(message)).toMatchObject({ kind: 'failed', detail: expect.stringContaining('ENOENT') });
+  expect(await without(message, never)).toMatchObject({ kind: 'failed', detail: expect.stringContaining('ENOENT') });
 });
 
 /** A process that has ended, and that nobody has asked about yet, is a zombie. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -13,7 +14,7 @@ import { cancel, launchRun, retryRun } from '../../src/runtime/harvest.ts';
 import { deliverersOf } from '../../src/runtime/notify.ts';
 import { reportRun } from '../../src/runtime/report.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
-import { start } from '../support/command.ts';
+import { sheaf, start } from '../support/command.ts';
 import { type Fleet, startFleet } from '../support/fleet.ts';
 import { range, votes } from '../support/rows.ts';
 import { startReceiver } from './receiver.ts';
@@ -43,14 +44,14 @@ async function rowsOf({ context }: Fleet, channel = 'webhook'): Promise<Row[]> {
 /** A notifier with one channel that answers as it is told, and what it was given. */
 async function openTestNotifier(
   { context }: Fleet,
-  answer: (message: Message, count: number) => Delivery | Promise<Delivery>,
+  answer: (message: Message, count: number, stop: AbortSignal) => Delivery | Promise<Delivery>,
   states: readonly RunState[] = ['failed', 'partial'],
 ): Promise<{ notifier: Notifier; messages: Message[] }> {
   const { database, telemetry } = context;
   const messages: Message[] = [];
   const deliverer: Deliverer = {
     channel: 'webhook',
-    deliver: async (message) => answer(message, messages.push(message)),
+    deliver: async (message, stop) => answer(message, messages.push(message), stop),
   };
   const facts = { host: 'here', pid: 1, session: 'test', version: '0', concurrency: 1 };
   const workerId = await registerWorker(database, facts);
@@ -182,6 +183,95 @@ it('gives up after about a day of failures, or at once when the receiver is gone
   await gone.notifier.tend();
   expect((await rowsOf(fleet)).at(-1)).toMatchObject({ state: 'given-up', attempts: 1 });
 });
+
+it('keeps what is no text in what a command prints from being told again and again', async () => {
+  const fleet = await startFleet({ twin });
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  await endRun(fleet.context.database, run, failed('broken'));
+  const odd = { kind: 'failed', detail: 'exit code 1: a\0b' } as const;
+  const { notifier } = await openTestNotifier(fleet, () => odd);
+  await notifier.tend();
+  const [row] = await rowsOf(fleet);
+  expect(row).toMatchObject({ state: 'waiting', attempts: 1, detail: 'exit code 1: a\ufffdb' });
+});
+
+it('counts a try of which nothing can be noted, and ends after the last', async () => {
+  const fleet = await startFleet({ twin });
+  const { database, telemetry } = fleet.context;
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  await endRun(database, run, failed('broken'));
+  const { notifier, messages } = await openTestNotifier(fleet, () => delivered);
+  const ends: unknown[] = [];
+  telemetry.on('notification.failed', (event) => ends.push(event));
+  await database.pool.query('alter table sheaf.notifications add constraint none check (detail is null)');
+  const held: number[] = [];
+  for (let count = 0; count < 11; count++) {
+    await expect(notifier.tend()).rejects.toThrow(/none/);
+    const { rows } = await database.pool.query<{ seconds: number }>(
+      `update sheaf.notifications n set claimed_until = now() - interval '1 second' from sheaf.notifications o
+       where o.number = n.number and n.channel = 'webhook'
+       returning round(extract(epoch from o.claimed_until - now()))::int as seconds`,
+    );
+    held.push(rows[0]?.seconds ?? 0);
+  }
+  const expected = [120, 120, 120, 300, 900, 3_600, 7_200, 14_400, 28_800, 28_800, 120];
+  expect(held.map((seconds, index) => Math.abs(seconds - (expected[index] ?? 0)) < 20)).not.toContain(false);
+  await database.pool.query('alter table sheaf.notifications drop constraint none');
+  await notifier.tend();
+  expect(messages).toHaveLength(11);
+  expect(await rowsOf(fleet)).toMatchObject([{ state: 'given-up', attempts: 11 }]);
+  expect(ends).toMatchObject([{ run, attempt: 11, againInMs: null }]);
+});
+
+it('breaks off the last try, too, when the worker stops, and has it made again', async () => {
+  const fleet = await startFleet({ twin });
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  await endRun(fleet.context.database, run, failed('broken'));
+  await fleet.context.database.pool.query('update sheaf.notifications set attempts = 10');
+  const hanging = async (_: Message, _count: number, stop: AbortSignal): Promise<Delivery> => {
+    await once(stop, 'abort');
+    return { kind: 'failed', detail: 'broken off' };
+  };
+  const { notifier } = await openTestNotifier(fleet, hanging);
+  await notifier.stop();
+  expect(await rowsOf(fleet)).toMatchObject([{ state: 'waiting', attempts: 10, detail: 'broken off' }]);
+  await becomeDue(fleet);
+  const next = await openTestNotifier(fleet, () => delivered);
+  await next.notifier.tend();
+  expect(await rowsOf(fleet)).toMatchObject([{ state: 'delivered', attempts: 11 }]);
+});
+
+it('does not keep a worker that is told to stop', async () => {
+  const fleet = await startFleet({ twin });
+  const { database } = fleet.context;
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  await endRun(database, run, failed('broken'));
+  const worker = start(['worker'], {
+    DATABASE_URL: database.url,
+    SHEAF_ODA_URL: fleet.twin.url,
+    SHEAF_NOTIFY_COMMAND: 'sleep 300',
+  });
+  await expect.poll(() => rowsOf(fleet, 'command'), { timeout: 10_000 }).toMatchObject([{ attempts: 1 }]);
+  await worker.says(/worker\.started/);
+  const toldAt = performance.now();
+  worker.process.kill('SIGTERM');
+  expect((await worker.finished).signal).toBeNull();
+  expect(performance.now() - toldAt).toBeLessThan(8_000);
+  expect(await rowsOf(fleet, 'command')).toMatchObject([{ state: 'waiting', attempts: 1, detail: 'ended by SIGKILL' }]);
+}, 30_000);
+
+it('lets a harvest wait for a command that takes longer than a worker that stops would', async () => {
+  const fleet = await startFleet({ twin });
+  const environment = {
+    DATABASE_URL: fleet.context.database.url,
+    SHEAF_ODA_URL: fleet.twin.url,
+    SHEAF_OUT: fleet.out,
+    SHEAF_NOTIFY_COMMAND: 'sleep 4',
+    SHEAF_NOTIFY_STATES: 'complete',
+  };
+  expect((await sheaf(['harvest', 'oda/Afstemning'], environment)).code).toBe(0);
+  expect(await rowsOf(fleet, 'command')).toMatchObject([{ state: 'delivered', attempts: 1 }]);
+}, 30_000);
 
 it('is delivered once by two that try at the same time', async () => {
   const fleet = await startFleet({ twin });

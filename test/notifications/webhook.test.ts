@@ -6,11 +6,12 @@ import { verifyWebhook } from './verify.ts';
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const message = { id: '1-x_1', run: '1-x', state: 'failed', dataset: 'oda/Sag', body: '{"a":"æ"}' } as const;
+const never = new AbortController().signal;
 const hook = (url: string, timeoutMs = 10_000) => createWebhook({ url, secret, userAgent: 'sheaf/test', timeoutMs });
 
 it('sends a message that its receiver can verify, and no changed one', async () => {
   const { url, received } = await startReceiver();
-  expect(await hook(url).deliver(message)).toEqual({ kind: 'delivered', detail: 'HTTP 204' });
+  expect(await hook(url).deliver(message, never)).toEqual({ kind: 'delivered', detail: 'HTTP 204' });
   const [{ headers, body } = { headers: new Headers(), body: '' }] = received;
   expect(body).toBe(message.body);
   expect(headers.get('webhook-id')).toBe(message.id);
@@ -31,19 +32,26 @@ it.each([
   [410, 'refused'],
 ])('takes HTTP %i for %s', async (status, kind) => {
   const { url } = await startReceiver((response) => response.writeHead(status).end('words'));
-  expect(await hook(url).deliver(message)).toEqual({ kind, detail: `HTTP ${status}` });
+  expect(await hook(url).deliver(message, never)).toEqual({ kind, detail: `HTTP ${status}` });
 });
 
 it('does not follow a redirect: nobody else is to get the message', async () => {
   const other = await startReceiver();
   const { url } = await startReceiver((response) => response.writeHead(307, { location: other.url }).end());
-  expect(await hook(url).deliver(message)).toEqual({ kind: 'failed', detail: 'HTTP 307' });
+  expect(await hook(url).deliver(message, never)).toEqual({ kind: 'failed', detail: 'HTTP 307' });
   expect(other.received).toEqual([]);
 });
 
 it('waits no longer than it may for a receiver that is slow, and says when one is dead', async () => {
   const { url } = await startReceiver(() => undefined);
-  expect(await hook(url, 300).deliver(message)).toEqual({ kind: 'failed', detail: 'no answer in time' });
+  expect(await hook(url, 300).deliver(message, never)).toEqual({ kind: 'failed', detail: 'no answer in time' });
   const dead = `http://127.0.0.1:${await freePort()}/secret-path`;
-  expect(await hook(dead).deliver(message)).toEqual({ kind: 'failed', detail: 'ECONNREFUSED' });
+  expect(await hook(dead).deliver(message, never)).toEqual({ kind: 'failed', detail: 'ECONNREFUSED' });
+});
+
+it('breaks off when it is told to stop', async () => {
+  const stop = new AbortController();
+  const { url } = await startReceiver(() => stop.abort());
+  const delivery = await hook(url).deliver(message, stop.signal);
+  expect(delivery).toEqual({ kind: 'failed', detail: 'no answer before the end of this process' });
 });

@@ -29,18 +29,27 @@ export async function closeUnwanted({ pool }: Database, channel: Channel, wanted
   );
 }
 
+interface Lease {
+  readonly workerId: number;
+  readonly leaseMs: number;
+  /** After the first try, the second, and so on. */
+  readonly pausesMs: readonly number[];
+}
+
 /**
  * Takes the next notification that is due, unless a living worker is at it. Those of one run are taken in order: one
- * that has not been delivered holds back the later ones. Undefined when there is none.
+ * that has not been delivered holds back the later ones. Undefined when there is none. It is held for `leaseMs`, or for
+ * the pause after a failed try where that is longer: who cannot note how a try went has paused all the same.
  */
 export async function claimNotification(
   { pool }: Database,
   channel: Channel,
-  { workerId, leaseMs }: { readonly workerId: number; readonly leaseMs: number },
+  { workerId, leaseMs, pausesMs }: Lease,
 ): Promise<Notification | undefined> {
   const { rows } = await pool.query<Notification>(
     `update sheaf.notifications n
-     set attempts = attempts + 1, worker_id = $2, claimed_until = now() + $3 * interval '1 millisecond'
+     set attempts = attempts + 1, worker_id = $2,
+         claimed_until = now() + greatest($3, ($4::int[])[n.attempts + 1]) * interval '1 millisecond'
      where n.number = (
        select c.number from sheaf.notifications c
        where c.state = 'waiting' and c.channel = $1 and c.due_at <= now()
@@ -51,9 +60,28 @@ export async function claimNotification(
        order by c.number limit 1 for update skip locked)
      returning n.number, n.id, n.channel, n.run_id as run, n.run_state as "runState", n.reason, n.error,
                n.ended_at as "endedAt", n.attempts, n.body`,
-    [channel, workerId, leaseMs],
+    [channel, workerId, leaseMs, pausesMs],
   );
   return rows[0];
+}
+
+type Exhausted = Pick<Notification, 'id' | 'run' | 'attempts'>;
+
+/** Gives up what was tried `tries` times without a word on how the last try went: whoever tried died, or could not note it. */
+export async function giveUpExhausted(
+  { pool }: Database,
+  channel: Channel,
+  { tries, detail }: { readonly tries: number; readonly detail: string },
+): Promise<Exhausted[]> {
+  const { rows } = await pool.query<Exhausted>(
+    `update sheaf.notifications
+     set state = 'given-up', detail = $3, settled_at = now(), worker_id = null, claimed_until = null
+     where state = 'waiting' and channel = $1 and attempts >= $2
+       and (worker_id is null or claimed_until < now() or not sheaf.worker_is_alive(worker_id))
+     returning id, run_id as run, attempts`,
+    [channel, tries, detail],
+  );
+  return rows;
 }
 
 type Held = Pick<Notification, 'number' | 'attempts'>;
@@ -80,17 +108,21 @@ export async function settleNotification(
   );
 }
 
-/** Has a notification tried again after a pause. Nothing happens when it has been taken by another since. */
+/**
+ * Has a notification tried again after a pause, with so many tries counted. Nothing happens when it has been taken by
+ * another since.
+ */
 export async function putOffNotification(
   { pool }: Database,
   { number, attempts }: Held,
-  { pauseMs, detail }: { readonly pauseMs: number; readonly detail: string },
+  { pauseMs, detail, counted }: { readonly pauseMs: number; readonly detail: string; readonly counted: number },
 ): Promise<void> {
   await pool.query(
     `update sheaf.notifications
-     set due_at = now() + $3 * interval '1 millisecond', detail = $4, worker_id = null, claimed_until = null
+     set due_at = now() + $3 * interval '1 millisecond', detail = $4, attempts = $5,
+         worker_id = null, claimed_until = null
      where number = $1 and attempts = $2 and state = 'waiting'`,
-    [number, attempts, pauseMs, detail],
+    [number, attempts, pauseMs, detail, counted],
   );
 }
 
