@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UsageError } from '../domain/errors.ts';
 import { didYouMean } from '../domain/nearest.ts';
-import { redact } from '../domain/redact.ts';
 import { type OptionName, optionNames, options, type Settings } from './options.ts';
 
 /** Reads `.env` of the working directory, when there is one, into the environment; what is set already wins. */
@@ -21,9 +20,14 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
   return settings as Settings;
 }
 
-/** The environment as a command that Sheaf starts inherits it. */
+/** The environment as a command that Sheaf starts inherits it: without what of Sheaf's settings is secret. */
 export function environmentHere(): NodeJS.ProcessEnv {
-  return process.env;
+  const given = Object.entries(process.env).filter(([name]) => !isSecret(name));
+  return Object.fromEntries(given);
+}
+
+function isSecret(name: string): boolean {
+  return name in options && 'isSecret' in options[name as OptionName];
 }
 
 /** What a command that Sheaf starts finds in its environment, and sheaf in that command. */
@@ -44,14 +48,15 @@ function readOption(name: OptionName, value: string | undefined): unknown {
   const option = options[name];
   const parsed = option.schema.safeParse(value === undefined || value.trim() === '' ? undefined : value.trim());
   if (parsed.success) return parsed.data;
-  const came = 'isSecret' in option ? shownSecret(String(value)) : `; it is "${value}"`;
+  const came = isSecret(name) ? shownSecret(String(value)) : `; it is "${value}"`;
   throw new UsageError(`${name} must be ${parsed.error.issues[0]?.message ?? 'valid'}${came}.`, {
     code: 'bad-setting',
     facts: { name },
   });
 }
 
-/** Of a URL everybody knows where the secret is. Anything else that should be kept secret may be one as a whole. */
+/** Of a URL the scheme and the host: its path may be a secret, too. Anything else may be one as a whole. */
 function shownSecret(value: string): string {
-  return URL.canParse(value) && value.includes('://') ? `; it is "${redact(value)}"` : '';
+  const { protocol, host } = (value.includes('://') ? URL.parse(value) : null) ?? {};
+  return host ? `; it is a URL that begins with "${protocol}//${host}"` : '';
 }

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { readSettings } from '../../src/config/settings.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { environmentHere, readSettings } from '../../src/config/settings.ts';
 
 describe('settings', () => {
   it('have a default for everything', () => {
@@ -36,7 +36,29 @@ describe('settings', () => {
   });
 
   it('never repeat a secret', () => {
-    expect(() => readSettings({ DATABASE_URL: 'mysql://me:hunter2@host/x' })).toThrow(/\*\*\*@host/);
-    expect(() => readSettings({ DATABASE_URL: 'mysql://me:hunter2@host/x' })).not.toThrow(/hunter2/);
+    const wrong = {
+      DATABASE_URL: 'odd://me:hunter2@host:1/x',
+      SHEAF_NOTIFY_URL: 'odd://host:1/services/hunter2?hunter2#hunter2',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'odd://host:1/hunter2',
+    };
+    for (const [name, value] of Object.entries(wrong)) {
+      expect(() => readSettings({ [name]: value })).toThrow('it is a URL that begins with "odd://host:1".');
+      expect(() => readSettings({ [name]: value })).not.toThrow(/hunter2/);
+    }
+    for (const value of ['hunter2', 'hunter2:x', 'hunter2:x://y'])
+      expect(() => readSettings({ SHEAF_NOTIFY_URL: value })).not.toThrow(/hunter2/);
+  });
+
+  it('are not inherited by commands where they are secret', () => {
+    vi.stubEnv('SHEAF_OUT', 'there');
+    vi.stubEnv('OTHER', 'kept');
+    const secrets = ['DATABASE_URL', 'REDIS_URL', 'SHEAF_ACCESS', 'SHEAF_NOTIFY_URL', 'SHEAF_NOTIFY_SECRET'];
+    secrets.push('OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS');
+    for (const name of secrets) vi.stubEnv(name, 'hunter2');
+    const inherited = environmentHere();
+    vi.unstubAllEnvs();
+    expect(inherited).toMatchObject({ SHEAF_OUT: 'there', OTHER: 'kept' });
+    expect(Object.values(inherited)).not.toContain('hunter2');
+    expect(Object.keys(inherited)).not.toEqual(expect.arrayContaining([expect.stringMatching(secrets.join('|'))]));
   });
 });
