@@ -13,7 +13,7 @@ import { registerSchedules } from './schedules/routes.ts';
 export async function registerPages(app: FastifyInstance, context: ReadContext): Promise<void> {
   await app.register(fastifyFormbody);
   registerFailures(app, context.telemetry);
-  const watches = new Watches();
+  const watches = new Watches(context.telemetry);
   app.addHook('preClose', async () => watches.close());
   const live = { pace: new Pace(), watches };
   registerRuns(app, context, live);

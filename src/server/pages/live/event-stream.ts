@@ -4,6 +4,8 @@ import type { Viewer } from './watch.ts';
 
 /** How long a viewer may take no data before it is dropped. A browser that is still there comes back by itself. */
 const PATIENCE_MS = 20_000;
+/** How long a stream goes on. The browser comes back by itself, and is asked anew who it is: it may have signed out. */
+const LIFE_MS = 15 * 60_000;
 
 /** An event on its way: made once, however many viewers it goes to. */
 export function encodeEvent(name: string, data: unknown): string {
@@ -33,7 +35,11 @@ export class EventStream implements Viewer {
       this.#fullSince = null;
     });
     this.#response.on('error', () => undefined);
-    this.#response.once('close', onClose);
+    const life = setTimeout(() => this.end(), LIFE_MS);
+    this.#response.once('close', () => {
+      clearTimeout(life);
+      onClose();
+    });
     this.#response.write('retry: 2000\n\n');
   }
 

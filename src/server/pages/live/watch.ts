@@ -1,3 +1,4 @@
+import { isStoreTrouble } from '../../../domain/classify.ts';
 import { UsageError } from '../../../domain/errors.ts';
 import { packStates } from '../assets/slice-map.js';
 import { encodeEvent } from './event-stream.ts';
@@ -36,6 +37,14 @@ const BEAT_MS = 15_000;
 /** The database cannot be asked at present. */
 const AWAY = encodeEvent('away', {});
 
+/** What a watch tells the one who began it. */
+export interface Watched {
+  /** Nobody watches any more. */
+  onEmpty(): void;
+  /** Looking failed, and not because the database is away. Not told again while it fails in the same way. */
+  onFailure(error: unknown): void;
+}
+
 /**
  * Looks at one thing for all who watch it, and sends each of them what has changed. It looks only while somebody
  * watches, and as often for one as for a hundred.
@@ -43,16 +52,17 @@ const AWAY = encodeEvent('away', {});
 export class Watch {
   readonly #viewers = new Set<Viewer>();
   readonly #look: () => Promise<Picture>;
-  readonly #onEmpty: () => void;
+  readonly #watched: Watched;
   #picture: Picture | null = null;
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
   #isAway = false;
+  #failure: string | null = null;
   #sentAt = 0;
 
-  constructor(look: () => Promise<Picture>, onEmpty: () => void) {
+  constructor(look: () => Promise<Picture>, watched: Watched) {
     this.#look = look;
-    this.#onEmpty = onEmpty;
+    this.#watched = watched;
   }
 
   /** A viewer comes: it is told everything, at once where that is known. */
@@ -70,7 +80,7 @@ export class Watch {
   /** Ends all streams, and looks no more. */
   close(): void {
     clearTimeout(this.#timer);
-    this.#onEmpty();
+    this.#watched.onEmpty();
     const viewers = [...this.#viewers];
     this.#viewers.clear();
     for (const viewer of viewers) viewer.end();
@@ -96,16 +106,25 @@ export class Watch {
 
   /** Null: it cannot be seen at present, and viewers are told so. */
   #fail(error: unknown): null {
-    if (error instanceof UsageError) this.close(); // it is not there any more
+    const isGone = error instanceof UsageError; // what was looked at is not there any more
+    if (isGone) this.close();
+    else if (!isStoreTrouble(error)) this.#report(error);
     this.#isAway = true;
     this.#broadcast(AWAY);
     return null;
+  }
+
+  #report(error: unknown): void {
+    if (String(error) === this.#failure) return;
+    this.#failure = String(error);
+    this.#watched.onFailure(error);
   }
 
   #tell(picture: Picture): void {
     const before = this.#isAway ? null : this.#picture;
     this.#picture = picture;
     this.#isAway = false;
+    this.#failure = null;
     const change = before === null ? encodeState(picture) : encodeChange(before, picture);
     if (change !== null) this.#broadcast(change);
     for (const viewer of this.#viewers) {

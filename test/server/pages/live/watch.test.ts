@@ -29,14 +29,17 @@ function createViewer() {
 
 /** Something to look at that the test changes; a look that is an error is thrown. */
 function createScene(first: Picture) {
-  const scene = { shows: first as Picture | Error, looks: 0, isEmpty: false };
+  const scene = { shows: first as Picture | Error, looks: 0, isEmpty: false, failures: [] as unknown[] };
   const look = async () => {
     scene.looks++;
     if (scene.shows instanceof Error) throw scene.shows;
     return scene.shows;
   };
-  const watch = new Watch(look, () => {
-    scene.isEmpty = true;
+  const watch = new Watch(look, {
+    onEmpty: () => {
+      scene.isEmpty = true;
+    },
+    onFailure: (error) => scene.failures.push(error),
   });
   return { scene, watch };
 }
@@ -97,6 +100,18 @@ it('says when it cannot look, and tells everything when it can again', async () 
   scene.shows = picture();
   await pass(2_000);
   expect(viewer.events).toEqual(['state', 'away', 'state']);
+  expect(scene.failures).toEqual([]);
+});
+
+it('reports an error that is not the database’s once, and again after it had gone', async () => {
+  const fault = new TypeError('run is undefined');
+  const { scene, watch } = createScene(picture());
+  watch.add(createViewer());
+  for (const shows of [fault, picture(), fault]) {
+    scene.shows = shows;
+    await pass(10_000);
+  }
+  expect(scene.failures).toEqual([fault, fault]);
 });
 
 it('ends with what it looks at, or when that is gone', async () => {
