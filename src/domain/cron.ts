@@ -10,26 +10,49 @@ export interface Timetable {
   readonly timeZone: string;
 }
 
+/** Enough for any that a person wrote; each field may be a list. */
+export const MAX_CRON_LENGTH = 200;
+
 /**
  * Throws a UsageError for an expression or a time zone that makes no sense, and for one that is never due. Returns the
  * timetable as it is to be stored: without needless blanks, the zone as the database spells it.
  */
 export function checkTimetable({ cron, timeZone }: Timetable, now: Date): Timetable {
-  const checked = { cron: cron.trim().replaceAll(/\s+/g, ' '), timeZone: checkTimeZone(timeZone) };
+  const checked = { cron: checkFields(cron), timeZone: checkTimeZone(timeZone) };
   try {
     compile(checked);
   } catch (cause) {
-    const detail = (cause as Error).message.replace(/^CronPattern: /, '').replace(/\.$/, '');
-    throw new UsageError(
-      `"${cron}" is not a cron expression: ${detail}. Write five fields (minute, hour, day of the month, month, day of the week), e.g. '30 2 * * *' for half past two every day.`,
-      { code: 'bad-cron', facts: { asked: cron }, cause },
-    );
+    throw notCron(cron, detailOf(cause), cause);
   }
   if (nextAfter(checked, now) !== null) return checked;
   throw new UsageError(`"${cron}" is never due: there is no such day. Check its day and month.`, {
     code: 'bad-cron',
     facts: { asked: cron },
   });
+}
+
+/** The library takes more than we promise, such as a single date or `@reboot`, and lists without end. */
+function checkFields(asked: string): string {
+  const cron = asked.trim().replaceAll(/\s+/g, ' ');
+  if (cron.length > MAX_CRON_LENGTH)
+    throw new UsageError(
+      `A cron expression has ${MAX_CRON_LENGTH} characters at most; this one has ${cron.length}. Make several schedules of it, or write ranges and steps.`,
+      { code: 'bad-cron', facts: { length: cron.length } },
+    );
+  const fields = cron === '' ? 0 : cron.split(' ').length;
+  if (fields === 5 || fields === 6) return cron;
+  throw notCron(asked, `it has ${fields === 1 ? 'one field' : `${fields} fields`}, not five or six`);
+}
+
+function notCron(asked: string, detail: string, cause?: unknown): UsageError {
+  return new UsageError(
+    `"${asked}" is not a cron expression: ${detail}. Write five fields (minute, hour, day of the month, month, day of the week), e.g. '30 2 * * *' for half past two every day.`,
+    { code: 'bad-cron', facts: { asked }, cause },
+  );
+}
+
+function detailOf(cause: unknown): string {
+  return (cause as Error).message.replace(/^Cron\w+: /, '').replace(/\.$/, '');
 }
 
 function checkTimeZone(asked: string): string {
@@ -56,14 +79,41 @@ function compile({ cron, timeZone }: Timetable): Cron {
   return new Cron(cron, { timezone: timeZone, mode: '5-or-6-parts', fixedTimeRule: 'no-wildcard', paused: true });
 }
 
+/**
+ * Reads a timetable that was checked when it was stored. It may make no sense here all the same: its zone is not known to
+ * this build of Node, or it was changed in the database by hand.
+ */
+function read<Result>(timetable: Timetable, ask: (cron: Cron) => Result): Result {
+  const { cron, timeZone } = timetable;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone }); // the cron library takes none for the machine's own
+    return ask(compile(timetable));
+  } catch (cause) {
+    throw new UsageError(
+      `When "${cron}" in the time zone "${timeZone}" is due cannot be told: ${detailOf(cause)}. Update Node if it does not know the zone yet; or else remove the schedule, and add it again.`,
+      { code: 'unreadable-timetable', facts: { cron, timeZone }, cause },
+    );
+  }
+}
+
+/** Whether it can be told here when this is due. */
+export function isReadable(timetable: Timetable): boolean {
+  try {
+    nextAfter(timetable, new Date());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The first due time after `after`; null when there is none any more. */
 export function nextAfter(timetable: Timetable, after: Date): Date | null {
-  return compile(timetable).nextRun(after);
+  return read(timetable, (cron) => cron.nextRun(after));
 }
 
 /** The first due times after `after`, `count` at most. */
 export function nextTimes(timetable: Timetable, after: Date, count: number): Date[] {
-  return compile(timetable).nextRuns(count, after);
+  return read(timetable, (cron) => cron.nextRuns(count, after));
 }
 
 /** The last due times up to and including `upto`, the oldest first; none before `from`, `count` at most. */
@@ -72,7 +122,7 @@ export function timesUpTo(
   { from, upto, count }: { readonly from: Date; readonly upto: Date; readonly count: number },
 ): Date[] {
   const beyond = new Date(Math.floor(upto.getTime() / 1_000) * 1_000 + 1_000); // due times are whole seconds
-  const times = compile(timetable).previousRuns(count, beyond);
+  const times = read(timetable, (cron) => cron.previousRuns(count, beyond));
   return times.filter((time) => time >= from).toReversed();
 }
 
@@ -81,14 +131,15 @@ export function timesWithin(
   timetable: Timetable,
   { from, to, count }: { readonly from: Date; readonly to: Date; readonly count: number },
 ): Date[] {
-  const cron = compile(timetable);
-  const times: Date[] = [];
-  let time = cron.nextRun(new Date(Math.ceil(from.getTime() / 1_000) * 1_000 - 1_000));
-  while (time !== null && time < to && times.length < count) {
-    times.push(time);
-    time = cron.nextRun(time);
-  }
-  return times;
+  return read(timetable, (cron) => {
+    const times: Date[] = [];
+    let time = cron.nextRun(new Date(Math.ceil(from.getTime() / 1_000) * 1_000 - 1_000));
+    while (time !== null && time < to && times.length < count) {
+      times.push(time);
+      time = cron.nextRun(time);
+    }
+    return times;
+  });
 }
 
 /** A moment as a clock in the zone shows it, with the zone's offset: `2026-03-29 03:00:00 +02:00`. */

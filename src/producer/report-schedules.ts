@@ -3,6 +3,7 @@ import { type FiringReport, recentFirings } from '../db/queries/schedule-firings
 import { databaseNow } from '../db/queries/schedules.ts';
 import type { ScheduleRow } from '../db/schema.ts';
 import { nextTimes } from '../domain/cron.ts';
+import { toStoredError } from '../domain/errors.ts';
 import type { ScheduleRules } from '../domain/schedule.ts';
 import { datasetsOf } from './schedule-runs.ts';
 
@@ -14,7 +15,9 @@ export interface ScheduleReport extends ScheduleRules {
   readonly datasets: readonly string[];
   readonly state: 'active' | 'paused' | 'over';
   readonly createdAt: Date;
-  /** The first is the table's own; none while it is paused. */
+  /** Why it cannot be told when it is due, so that it does not fire; null when it can. */
+  readonly error: string | null;
+  /** The first is the table's own; none while it is paused, or cannot be told. */
   readonly nextTimes: readonly Date[];
   /** The newest first. */
   readonly firings: readonly Omit<FiringReport, 'schedule'>[];
@@ -52,7 +55,7 @@ function reportOf(
   const own = firings.filter((firing) => firing.schedule === schedule.id).map(({ schedule: _, ...firing }) => firing);
   return {
     ...{ name, cron, timeZone, datasets: datasetsOf(schedule), overlap, catchUp, catchUpWindowMs, jitterMs },
-    ...{ state: stateOf(schedule), createdAt, nextTimes: upcoming(schedule, now, times), firings: own },
+    ...{ state: stateOf(schedule), createdAt, ...upcoming(schedule, now, times), firings: own },
   };
 }
 
@@ -61,8 +64,15 @@ function stateOf({ pausedAt, nextAt }: ScheduleRow): ScheduleReport['state'] {
   return nextAt === null ? 'over' : 'active';
 }
 
-function upcoming(schedule: ScheduleRow, now: Date, count: number): Date[] {
+type Upcoming = Pick<ScheduleReport, 'error' | 'nextTimes'>;
+
+/** One schedule that cannot be read must not hide the others. */
+function upcoming(schedule: ScheduleRow, now: Date, count: number): Upcoming {
   const { nextAt } = schedule;
-  if (nextAt === null) return [];
-  return [nextAt, ...nextTimes(schedule, nextAt > now ? nextAt : now, count - 1)];
+  try {
+    const following = nextTimes(schedule, nextAt !== null && nextAt > now ? nextAt : now, count - 1);
+    return { error: null, nextTimes: nextAt === null ? [] : [nextAt, ...following] };
+  } catch (error) {
+    return { error: toStoredError(error).message, nextTimes: [] };
+  }
 }

@@ -10,8 +10,9 @@ import {
   renameRun,
   settleFiring,
 } from '../db/queries/schedule-firings.ts';
-import { databaseNow, dueSchedules, getScheduleById, takeDue } from '../db/queries/schedules.ts';
+import { type DueSchedule, databaseNow, dueSchedules, getScheduleById, takeDue } from '../db/queries/schedules.ts';
 import type { ScheduleRow } from '../db/schema.ts';
+import { isStoreTrouble } from '../domain/classify.ts';
 import { datasetName } from '../domain/dataset.ts';
 import { type StoredError, toStoredError } from '../domain/errors.ts';
 import type { HarvestRequest } from '../domain/harvest-request.ts';
@@ -27,6 +28,8 @@ export interface ScheduleContext {
   readonly workerId: number;
   /** The firings whose runs this process is planning; see `releaseForgottenFirings`. */
   readonly held: Set<number>;
+  /** What is wrong with schedules that cannot be told when to fire, by their ids: it is told once, not at every look. */
+  readonly failing: Map<number, string>;
   /** Plans a run under this id, which it must not do twice, and hands it to the fleet. */
   launch(schedule: string, request: HarvestRequest, run: string): Promise<void>;
   /** Ends a run that has not ended, for the firing of a schedule that cancels the old. */
@@ -35,24 +38,37 @@ export interface ScheduleContext {
 
 /**
  * Turns the due times that have come, of all schedules or of one, into firings. However many processes do so, and
- * whenever: each due time becomes one firing, by the compare-and-set in `takeDue`.
+ * whenever: each due time becomes one firing, by the compare-and-set in `takeDue`. A schedule of which it cannot be told
+ * when it is due is left as it is, overdue, and the others fire.
  */
-export async function takeDueTimes(
-  { database, telemetry }: Pick<ScheduleContext, 'database' | 'telemetry'>,
-  id?: number,
-): Promise<void> {
-  const now = await databaseNow(database);
-  for (const schedule of await dueSchedules(database, now, id)) {
-    const decision = decideDue(schedule, now);
-    if (!(await takeDue(database, schedule, decision)) || decision.missed === null) continue;
-    const { dueAt, reason } = decision.missed;
-    telemetry.emit('schedule.skipped', {
-      schedule: schedule.name,
-      kind: 'catch-up',
-      dueAt: dueAt.toISOString(),
-      reason,
-    });
+export async function takeDueTimes(context: DueContext, id?: number): Promise<void> {
+  const now = await databaseNow(context.database);
+  for (const schedule of await dueSchedules(context.database, now, id)) {
+    try {
+      await takeDueTimesOf(context, schedule, now);
+      context.failing.delete(schedule.id);
+    } catch (error) {
+      if (isStoreTrouble(error)) throw error;
+      noteFailing(context, schedule, toStoredError(error));
+    }
   }
+}
+
+type DueContext = Pick<ScheduleContext, 'database' | 'telemetry' | 'failing'>;
+
+async function takeDueTimesOf({ database, telemetry }: DueContext, schedule: DueSchedule, now: Date): Promise<void> {
+  const missed = await takeDue(database, schedule, decideDue(schedule, now));
+  if (missed === null) return;
+  const { dueAt, reason } = missed;
+  telemetry.emit('schedule.skipped', {
+    ...{ schedule: schedule.name, kind: 'catch-up', dueAt: dueAt.toISOString(), reason },
+  });
+}
+
+function noteFailing({ telemetry, failing }: DueContext, { id, name, nextAt }: DueSchedule, error: StoredError): void {
+  if (failing.get(id) === error.message) return;
+  failing.set(id, error.message);
+  noteFailed(telemetry, { schedule: name, kind: 'cron', dueAt: nextAt }, error);
 }
 
 /** Starts the firings of a schedule that may be started, and lets go of those that its overlap policy leaves out. */

@@ -1,3 +1,4 @@
+import type { Database } from '../db/database.ts';
 import {
   dropOldFirings,
   PLANNER_DIED,
@@ -7,6 +8,7 @@ import {
 } from '../db/queries/schedule-firings.ts';
 import { listSchedules } from '../db/queries/schedules.ts';
 import { tryAsOnlyOne } from '../db/queries/workers.ts';
+import { toStoredError } from '../domain/errors.ts';
 import { firingRetryPolicy } from '../domain/schedule.ts';
 import type { QueueWorker } from '../queues/queue-worker.ts';
 import type { Queues } from '../queues/queues.ts';
@@ -22,7 +24,7 @@ export interface ScheduleWorker {
   stop(): Promise<void>;
 }
 
-export interface ScheduleWorkContext extends Omit<ScheduleContext, 'held'> {
+export interface ScheduleWorkContext extends Omit<ScheduleContext, 'held' | 'failing'> {
   readonly queues: Queues;
   readonly onError: (error: unknown) => void;
 }
@@ -43,11 +45,11 @@ const STOP_MS = 5_000;
  */
 export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
   const { database, queues, onError } = work;
-  const context: ScheduleContext = { ...work, held: new Set() };
+  const context: ScheduleContext = { ...work, held: new Set(), failing: new Map() };
   const starting = new Map<number, Promise<void>>();
   const asked = new Set<number>();
   let isStopping = false;
-  let dropsAt = performance.now();
+  const dropOld = dropHourly(database);
 
   /** Planning asks the source, which may take long: nobody waits for it here. A schedule's own firings start in turn. */
   const begin = (schedule: number): void => {
@@ -73,16 +75,15 @@ export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
 
   return {
     queue,
-    repair: async () => {
-      await releaseForgottenFirings(database, context.workerId, (firing) => context.held.has(firing));
-      await giveUpTheDead(work);
-      await takeDueTimes(context);
-      for (const schedule of await startableSchedules(database)) begin(schedule);
-      await tryAsOnlyOne(database, 'sheaf schedules', () => keepInStep(work));
-      if (performance.now() < dropsAt) return;
-      await dropOldFirings(database, KEPT);
-      dropsAt = performance.now() + DROP_MS;
-    },
+    repair: () =>
+      tryEach(onError, [
+        () => releaseForgottenFirings(database, context.workerId, (firing) => context.held.has(firing)),
+        () => giveUpTheDead(work),
+        () => takeDueTimes(context),
+        async () => (await startableSchedules(database)).forEach(begin),
+        () => tryAsOnlyOne(database, 'sheaf schedules', () => keepInStep(work)),
+        dropOld,
+      ]),
     stop: async () => {
       isStopping = true;
       await queue.close();
@@ -90,6 +91,28 @@ export function startScheduleWorker(work: ScheduleWorkContext): ScheduleWorker {
       await within(STOP_MS, plans, () => undefined);
     },
   };
+}
+
+/** Drops old firings when an hour has passed since it last did. */
+function dropHourly(database: Database): () => Promise<void> {
+  let dropsAt = performance.now();
+  return async () => {
+    if (performance.now() < dropsAt) return;
+    await dropOldFirings(database, KEPT);
+    dropsAt = performance.now() + DROP_MS;
+  };
+}
+
+/** Takes all steps, whatever becomes of each. What goes wrong is told, the same of several steps once. */
+async function tryEach(onError: (error: unknown) => void, steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const told = new Set<string>();
+  for (const step of steps) {
+    await step().catch((error: unknown) => {
+      const { message } = toStoredError(error);
+      if (!told.has(message)) onError(error);
+      told.add(message);
+    });
+  }
 }
 
 async function giveUpTheDead({ database, telemetry }: ScheduleWorkContext): Promise<void> {

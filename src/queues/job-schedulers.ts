@@ -1,4 +1,4 @@
-import { nextAfter } from '../domain/cron.ts';
+import { isReadable, nextAfter } from '../domain/cron.ts';
 import type { EngineQueue, EngineScheduler } from './engine.ts';
 
 /** A job scheduler of BullMQ's: adds a job each time that a cron expression is due. */
@@ -19,7 +19,7 @@ export async function keepSchedulers(queue: EngineQueue, wanted: readonly Schedu
   const byId = new Map(found.map((each) => [each.key, each]));
   const ids = new Set(wanted.map(({ id }) => id));
   for (const { key } of found) if (!ids.has(key)) await queue.removeJobScheduler(key);
-  const lacking = wanted.filter((scheduler) => !isWhole(byId.get(scheduler.id), scheduler));
+  const lacking = wanted.filter((scheduler) => !isWhole(byId.get(scheduler.id), scheduler) && isReadable(scheduler));
   for (const { id, cron, timeZone, payload } of lacking)
     await queue.upsertJobScheduler(id, { pattern: cron, tz: timeZone }, { name: id, data: payload });
   return lacking.length;
@@ -30,8 +30,9 @@ function isWhole(found: EngineScheduler | undefined, { cron, timeZone }: Schedul
   return found.next > Date.now() - LATE_MS;
 }
 
-/** BullMQ asks this for the next time, in milliseconds; 0 for never. */
+/** BullMQ asks this for the next time, in milliseconds; 0 for never, and for what cannot be read here. */
 export function repeatStrategy(millis: number, { pattern, tz }: { pattern?: string; tz?: string }): number {
   if (pattern === undefined) return 0;
-  return nextAfter({ cron: pattern, timeZone: tz ?? 'UTC' }, new Date(millis))?.getTime() ?? 0;
+  const timetable = { cron: pattern, timeZone: tz ?? 'UTC' };
+  return isReadable(timetable) ? (nextAfter(timetable, new Date(millis))?.getTime() ?? 0) : 0;
 }

@@ -95,11 +95,11 @@ async function fire(
 async function backfill(context: SheafContext, schedule: ScheduleRow, span: BackfillSpan): Promise<readonly Date[]> {
   const { name, timeZone } = schedule;
   const refuse = (why: string) => new UsageError(why, { code: 'bad-backfill', facts: { schedule: name } });
+  const times = timesWithin(schedule, { ...span, count: MAX_BACKFILL + 1 });
   const [from, to] = [formatInZone(span.from, timeZone), formatInZone(span.to, timeZone)];
   if (span.from >= span.to) throw refuse(`The span from ${from} to ${to} is empty.`);
   if (span.to > (await databaseNow(context.database)))
     throw refuse(`The span ends at ${to}, which has not come yet: only what is past can be filled.`);
-  const times = timesWithin(schedule, { ...span, count: MAX_BACKFILL + 1 });
   if (times.length > MAX_BACKFILL)
     throw refuse(
       `Schedule ${name} would have been due more than ${MAX_BACKFILL} times from ${from} to ${to}; choose a shorter span.`,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   checkTimetable,
   formatInZone,
+  isReadable,
   nextAfter,
   nextTimes,
   parseMoment,
@@ -106,6 +107,9 @@ describe('a timetable', () => {
     '* 25 * * *',
     '* * * *',
     '* * * * * * *',
+    '@daily',
+    '@reboot',
+    '2027-01-01T00:00:00',
     '30 2 * * 8',
     '0 0 30 2 *',
     '1-0 * * * *',
@@ -113,6 +117,24 @@ describe('a timetable', () => {
     expect(() => checkTimetable({ cron, timeZone: 'UTC' }, now)).toThrow(
       expect.objectContaining({ code: 'bad-cron', message: expect.stringContaining(`"${cron}"`) }),
     );
+  });
+
+  it('is refused with an expression of more than 200 characters, which is not repeated', () => {
+    const list = (length: number) => `${'0,'.repeat(5)}0 * * * ${'1,'.repeat(length)}1`;
+    expect(() => checkTimetable({ cron: list(90), timeZone: 'UTC' }, now)).not.toThrow();
+    for (const length of [100, 20_000])
+      expect(() => checkTimetable({ cron: list(length), timeZone: 'UTC' }, now)).toThrow(
+        expect.objectContaining({ code: 'bad-cron', message: expect.stringMatching(/^A cron .{1,160}$/) }),
+      );
+  });
+
+  it.each([
+    { cron: 'often', timeZone: 'UTC' },
+    { cron: '0 0 * * *', timeZone: 'Mars/Phobos' },
+    { cron: '0 0 * * *', timeZone: '' },
+  ])('that cannot be read any more says so: %j', (timetable) => {
+    expect(isReadable(timetable)).toBe(false);
+    expect(() => nextAfter(timetable, now)).toThrow(expect.objectContaining({ code: 'unreadable-timetable' }));
   });
 
   it.each(['', 'Europe/Copenhagn', '+02:00', 'Mars/Phobos', '../etc'])('is refused with the zone "%s"', (timeZone) => {

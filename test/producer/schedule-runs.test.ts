@@ -30,7 +30,7 @@ it('takes each due time once, of any number who try at the same moment', async (
   await scheduled.add();
   for (let round = 1; round <= 5; round++) {
     await scheduled.due();
-    await many(() => takeDueTimes(scheduled.fleet.context));
+    await many(() => takeDueTimes({ ...scheduled.fleet.context, failing: new Map() }));
     expect(await scheduled.firings()).toHaveLength(round);
   }
 });
@@ -142,7 +142,7 @@ it('starts a firing with jitter later than it is due, and by no more than that',
 async function claimAndDie(scheduled: Scheduled) {
   const { database } = scheduled.fleet.context;
   await scheduled.due();
-  await takeDueTimes(scheduled.fleet.context);
+  await takeDueTimes({ ...scheduled.fleet.context, failing: new Map() });
   const { id: schedule, requests } = await scheduled.find();
   const dead = await scheduled.carrier();
   const next = await nextFiring(database, { schedule, workerId: dead.workerId }, decideStart);
@@ -276,4 +276,25 @@ it('keeps the newest firings, and drops those that are old or too many', async (
   expect(await left(200, 10_000)).toBe(200);
   expect(await left(1, 10_000)).toBe(100);
   expect(await left(365, 7)).toBe(7);
+});
+
+it('goes on to the next time when the clock was set back to times that have fired or were left out', async () => {
+  const scheduled = await startScheduled();
+  const { pool } = scheduled.fleet.context.database;
+  const carrier = await scheduled.carrier();
+  await scheduled.add({ catchUp: 'latest', cron: `0 ${(new Date().getUTCHours() + 12) % 24} * * *` });
+  const { nextAt } = await scheduled.find();
+  const ago = (Date.now() - (nextAt?.getTime() ?? 0)) / 1_000 + 3 * DAY;
+  await scheduled.due(ago);
+  await takeDueTimes(carrier);
+  const before = await scheduled.firings();
+  expect(before).toHaveLength(2);
+  const told = heard(scheduled, 'schedule.skipped', 'schedule.failed');
+  for (const end of ['min', 'max']) {
+    await pool.query(`update sheaf.schedules set next_at = (select ${end}(due_at) from sheaf.schedule_firings)`);
+    await takeDueTimes(carrier);
+    expect((await scheduled.find()).nextAt).toEqual(nextAt);
+  }
+  expect(await scheduled.firings()).toEqual(before);
+  expect(told).toEqual([]);
 });

@@ -50,6 +50,14 @@ describeEngines('job schedulers', (redisUrl) => {
     expect(await queues.keepSchedulers(NAME, [])).toBe(0);
     expect(await delayed(queues)).toBe(0);
   });
+
+  it('are written for the others when one cannot be read', async () => {
+    const queues = await open();
+    const wanted = [{ ...scheduler(1, '0 0 1 1 *'), timeZone: 'Mars/Phobos' }, scheduler(2, '0 0 1 2 *')];
+    expect(await queues.keepSchedulers(NAME, wanted)).toBe(1);
+    expect(await delayed(queues)).toBe(1);
+    expect(await queues.keepSchedulers(NAME, wanted)).toBe(0);
+  });
 });
 
 describe('the time that BullMQ is told', () => {
@@ -62,5 +70,6 @@ describe('the time that BullMQ is told', () => {
   it('is none when there is none', () => {
     expect(repeatStrategy(0, {})).toBe(0);
     expect(repeatStrategy(0, { pattern: '0 0 30 2 *', tz: 'UTC' })).toBe(0);
+    expect(repeatStrategy(0, { pattern: '0 0 * * *', tz: 'Mars/Phobos' })).toBe(0);
   });
 });

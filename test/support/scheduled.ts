@@ -41,6 +41,7 @@ export async function startScheduled(options: Partial<FleetOptions> = {}): Promi
     ...scheduleWork(context),
     workerId: await registerWorker(context.database, facts),
     held: new Set(),
+    failing: new Map(),
   });
   return {
     fleet,

@@ -10,7 +10,7 @@ export function renderSchedules(reports: readonly ScheduleReport[]): string {
   const rows = reports.map((report) => [
     report.name,
     report.cron,
-    report.state === 'active' ? time(report, report.nextTimes[0]) : report.state,
+    next(report),
     report.overlap,
     report.datasets.join(' '),
     report.firings.map((firing) => `${time(report, firing.dueAt)}: ${outcome(firing)}`)[0] ?? '-',
@@ -28,6 +28,7 @@ export function renderSchedule(report: ScheduleReport): string {
     `  overlap   ${overlap}`,
     `  catch-up  ${catchUp}${catchUp === 'none' ? '' : `, within ${formatDuration(catchUpWindowMs)}`}`,
   ];
+  if (report.error !== null) lines.push('', report.error);
   if (report.nextTimes.length > 0) lines.push('', 'Next:', renderTimes(report));
   if (report.firings.length === 0) return lines.join('\n');
   const rows = report.firings.map((firing) => [time(report, firing.dueAt), firing.kind, outcome(firing)]);
@@ -39,8 +40,14 @@ export function renderTimes(report: ScheduleReport): string {
   return report.nextTimes.map((each) => `  ${time(report, each)}`).join('\n');
 }
 
-function time({ timeZone }: ScheduleReport, moment: Date | undefined): string {
-  return moment === undefined ? '-' : formatInZone(new Date(moment), timeZone);
+function next(report: ScheduleReport): string {
+  if (report.state !== 'active') return report.state;
+  return report.error === null ? time(report, report.nextTimes[0]) : 'cannot be told';
+}
+
+/** In UTC where the schedule's own zone may be what is wrong with it. */
+function time({ timeZone, error }: ScheduleReport, moment: Date | undefined): string {
+  return moment === undefined ? '-' : formatInZone(new Date(moment), error === null ? timeZone : 'UTC');
 }
 
 function outcome({ state, reason, runs }: Firing): string {

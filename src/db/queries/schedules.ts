@@ -92,9 +92,15 @@ export async function dueSchedules(database: Database, now: Date, id?: number): 
 
 /**
  * The compare-and-set that makes every due time fire once: moves the schedule on from the due time that was seen, and
- * writes down what is to be fired, in one transaction. False when somebody else has done so, or it was paused meanwhile.
+ * writes down what is to be fired, in one transaction. A time that has its firing already, because `next_at` was set back
+ * with the clock, gets no other. Returns what was noted as missed: nothing when somebody else has moved the schedule on, or
+ * it was paused meanwhile.
  */
-export async function takeDue({ pool }: Database, schedule: DueSchedule, decision: DueDecision): Promise<boolean> {
+export async function takeDue(
+  { pool }: Database,
+  schedule: DueSchedule,
+  decision: DueDecision,
+): Promise<DueDecision['missed']> {
   return inTransaction(pool, async (client) => {
     // In milliseconds, as our dates are: a time that was set by hand in SQL may be finer.
     const { rowCount } = await client.query(
@@ -102,20 +108,22 @@ export async function takeDue({ pool }: Database, schedule: DueSchedule, decisio
        where id = $1 and date_trunc('milliseconds', next_at) = $2`,
       [schedule.id, schedule.nextAt, decision.nextAt],
     );
-    if (rowCount !== 1) return false;
+    if (rowCount !== 1) return null;
     for (const { kind, dueAt } of decision.firings) {
       const startAt = new Date(dueAt.getTime() + jitterOf(schedule, dueAt));
       await client.query(
-        `insert into sheaf.schedule_firings (schedule_id, kind, due_at, start_at) values ($1, $2, $3, $4)`,
+        `insert into sheaf.schedule_firings (schedule_id, kind, due_at, start_at) values ($1, $2, $3, $4) ${UNLESS_FIRED}`,
         [schedule.id, kind, dueAt, startAt],
       );
     }
-    if (decision.missed === null) return true;
-    await client.query(
+    if (decision.missed === null) return null;
+    const missed = await client.query(
       `insert into sheaf.schedule_firings (schedule_id, kind, due_at, start_at, state, reason, settled_at)
-       values ($1, 'catch-up', $2, $2, 'skipped', $3, now())`,
+       values ($1, 'catch-up', $2, $2, 'skipped', $3, now()) ${UNLESS_FIRED}`,
       [schedule.id, decision.missed.dueAt, decision.missed.reason],
     );
-    return true;
+    return missed.rowCount === 1 ? decision.missed : null;
   });
 }
+
+const UNLESS_FIRED = `on conflict (schedule_id, due_at) where kind in ('cron', 'catch-up') do nothing`;

@@ -93,7 +93,11 @@ export const scheduleReport = z
     ...rules,
     state: z.enum(['active', 'paused', 'over']).meta({ description: '`over`: it will never be due again.' }),
     createdAt: moment,
-    nextTimes: z.array(moment).meta({ description: 'The next three; none while it is paused.' }),
+    error: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why it cannot be told when it is due, so that it does not fire.' }),
+    nextTimes: z.array(moment).meta({ description: 'The next three; none while it is paused, or has an error.' }),
     firings: z.array(firing).meta({ description: 'The newest first: twenty of one schedule, one each in the list.' }),
   })
   .meta({ id: 'Schedule' });

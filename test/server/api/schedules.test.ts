@@ -62,3 +62,35 @@ it('refuses what makes no sense, with the code of the reason', async () => {
     ...{ status: 400, body: { code: 'bad-backfill' } },
   });
 });
+
+it('lists a schedule that cannot be read with what is wrong with it, beside the others', async () => {
+  const fleet = await startServedFleet();
+  const schedules = `${fleet.url}/api/schedules`;
+  await call(schedules, 'POST', { ...nightly, name: 'broken' });
+  await call(schedules, 'POST', nightly);
+  await fleet.context.database.pool.query(
+    `update sheaf.schedules set time_zone = 'Mars/Phobos', cron = '<b>often' where name = 'broken'`,
+  );
+  const error = expect.stringContaining('Mars/Phobos');
+  expect(await call(schedules)).toMatchObject({
+    status: 200,
+    body: {
+      schedules: [
+        { name: 'broken', error, nextTimes: [] },
+        { error: null, nextTimes: { length: 3 } },
+      ],
+    },
+  });
+  expect(await call(`${schedules}/broken`)).toMatchObject({ status: 200, body: { error } });
+  await call(`${schedules}/broken/pause`, 'POST');
+  expect(await call(`${schedules}/broken/resume`, 'POST')).toMatchObject({
+    status: 400,
+    body: { code: 'unreadable-timetable' },
+  });
+  const page = await fetch(`${fleet.url}/schedules`);
+  expect(page.status).toBe(200);
+  const text = await page.text();
+  expect(text).toContain('&#60;b&#62;often');
+  expect(text).toContain('02:30:00');
+  expect(await call(`${schedules}/broken`, 'DELETE')).toMatchObject({ status: 204 });
+});

@@ -65,7 +65,8 @@ const CATCH_UP_TEXTS = {
   all: 'all are made up for',
 } as const;
 
-function renderNext({ state, nextTimes, timeZone }: ScheduleReport): string {
+function renderNext({ state, error, nextTimes, timeZone }: ScheduleReport): string {
+  if (error !== null) return html`<strong>${error}</strong>`;
   if (state === 'paused') return html`<strong>paused</strong>`;
   if (nextTimes.length === 0) return 'never again';
   return html`<ol class="times">!${nextTimes.map((time) => html`<li><time datetime="${time.toISOString()}">${formatInZone(time, timeZone)}</time></li>`)}</ol>`;
