@@ -255,8 +255,9 @@ const AWAY: ReadonlySet<string> = new Set([
  */
 const AGAIN_SQLSTATE = /^(?:08...|25P03|40001|40P01|53300|55P03|57P0[1-5])$/;
 
-/** What node-postgres says, without a code, of a connection that is gone. */
-const GONE = /^Connection terminated|timeout exceeded when trying to connect|not queryable/;
+/** What node-postgres and ioredis say, without a code, of a connection that is gone. */
+const GONE =
+  /^Connection terminated|timeout exceeded when trying to connect|not queryable|^Reached the max retries per request limit|^Connection is closed/;
 
 /** True when a store could not be reached, dropped the connection, or was too busy: it may be tried again later. */
 export function isStoreTrouble(error: unknown): boolean {

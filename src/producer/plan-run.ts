@@ -15,7 +15,7 @@ import type { Queues } from '../queues/queues.ts';
 import type { SourceFetch } from '../sources/source.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import { agreeOnFields } from './agree-on-fields.ts';
-import { enqueueSlices } from './enqueue-slices.ts';
+import { enqueueSlices, handOn } from './enqueue-slices.ts';
 import { type ReachableSource, type Surveyed, surveyHarvest } from './survey-harvest.ts';
 
 export interface PlanContext {
@@ -92,7 +92,7 @@ async function planWithin(context: ProducerContext, request: HarvestRequest, id:
     slices: plan.slices.length,
     expected: plan.survey.expected,
   });
-  await enqueueSlices(context, id, 0);
+  await handOn(context, enqueueSlices(context, id, 0));
   return id;
 }
 

@@ -9,7 +9,7 @@ import { checkMode, type HarvestRequest } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
 import { hasEnded, type RunState } from '../domain/run.ts';
 import { checkWritable } from '../exporters/export-directory.ts';
-import { enqueueSlices } from '../producer/enqueue-slices.ts';
+import { enqueueSlices, handOn } from '../producer/enqueue-slices.ts';
 import { planRun } from '../producer/plan-run.ts';
 import { reconcile } from '../workers/reconcile.ts';
 import { finaliseIfSettled } from '../workers/settle.ts';
@@ -36,7 +36,7 @@ export async function checkRequests(
 /** Plans a run and hands it to the fleet. Returns its id, which may be given. */
 export async function launchRun(context: SheafContext, request: HarvestRequest, id?: string): Promise<string> {
   const run = await planRun(context, request, id);
-  await finaliseIfSettled(context, run); // a dataset without a record has no slice that could settle last
+  await handOn(context, finaliseIfSettled(context, run)); // a dataset without a record has no slice that could settle last
   return run;
 }
 

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/db/database.ts';
 import { getRun } from '../../src/db/queries/runs.ts';
@@ -38,4 +39,19 @@ it('tells what PostgreSQL took too long for from a PostgreSQL that is away', asy
   const { problem, headers } = toProblem(lost);
   expect(problem).toMatchObject({ status: 503, code: 'store-away' });
   expect(headers).toEqual({ 'retry-after': '5' });
+});
+
+it('tells of a Redis that is away that a store is', async () => {
+  const ask = (maxRetriesPerRequest: number | null) => {
+    const redis = new Redis('redis://127.0.0.1:1', { maxRetriesPerRequest, retryStrategy: () => 10 });
+    redis.on('error', () => undefined);
+    onTestFinished(() => redis.disconnect());
+    return { redis, error: redis.get('x').catch((error: Error) => error) };
+  };
+  const { redis, error: closed } = ask(null);
+  redis.disconnect();
+  const lost = await ask(0).error;
+  expect(lost).toMatchObject({ name: 'MaxRetriesPerRequestError' });
+  for (const error of [lost, await closed])
+    expect(toProblem(error).problem).toMatchObject({ status: 503, code: 'store-away' });
 });
