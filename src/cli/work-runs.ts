@@ -13,6 +13,8 @@ export interface WorkRunsOptions {
   readonly json: boolean;
   /** Print an array even when there is one run only. */
   readonly isMany: boolean;
+  /** Where troubles are told already: how to have them told to another. */
+  readonly noteTo?: ReturnType<typeof sayTroubles>;
 }
 
 /**
@@ -32,8 +34,8 @@ export async function workRuns(
   await sayWhatElseIsOpen(context, runs);
   const worker = await startWorker(context, options.concurrency, { isPassing: true });
   const view = createProgressView(process.stderr);
-  // Where a log level is set, the log tells of troubles, as JSON.
-  if (context.settings.SHEAF_LOG_LEVEL === undefined) noteTroubles(context, (text) => view.note(text));
+  const noteTo = options.noteTo ?? sayTroubles(context);
+  noteTo((text) => view.note(text));
   try {
     const notePauses = createPauseNotes((text) => view.note(text));
     const onProgress = (progress: readonly RunProgress[]) => {
@@ -52,6 +54,11 @@ export async function workRuns(
   if (open.length === 0) return exitCodeOf(reports.map((report) => report.state));
   for (const report of open) say(`${report.dataset} is not finished. Go on with: sheaf resume ${report.run}`);
   return signal.reason === 'SIGTERM' ? 143 : 130;
+}
+
+/** Says what goes wrong, until it is given another to tell. Where a log level is set, the log does so, as JSON. */
+export function sayTroubles(context: SheafContext): (note: (text: string) => void) => void {
+  return context.settings.SHEAF_LOG_LEVEL === undefined ? noteTroubles(context, say) : () => undefined;
 }
 
 /** Says, once each time, that somebody has paused a run that is waited for. */

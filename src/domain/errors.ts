@@ -63,9 +63,14 @@ export class GateClosedError extends SheafError {
   /** How long it will stay closed, as far as is known. */
   readonly waitMs: number;
 
-  constructor(source: string, waitMs: number) {
-    const seconds = Math.ceil(waitMs / 1_000);
-    super(`${source} is left alone for another ${seconds} seconds`, { code: 'gate-closed', facts: { source, waitMs } });
+  /** `error`: what the source fails by, where that is why; null where it asked for the pause. */
+  constructor(source: string, waitMs: number, error: StoredError | null = null) {
+    const pause = `${source} is left alone for another ${Math.ceil(waitMs / 1_000)} seconds`;
+    const why =
+      error === null
+        ? ''
+        : `, because it does not answer: ${error.message}. Try again later; \`sheaf doctor\` and \`sheaf status\` tell more`;
+    super(`${pause}${why}`, { code: 'gate-closed', facts: { source, waitMs, why: error?.code } });
     this.waitMs = waitMs;
   }
 }

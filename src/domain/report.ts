@@ -52,6 +52,11 @@ export function isComplete({ holds, deletesWithheld }: Proof): boolean {
   return holds && (deletesWithheld ?? null) === null; // proofs of older versions do not speak of deletes
 }
 
+/** Whether all that the source has is there, and only what it no longer has is not marked so: going on changes nothing. */
+export function isOnlyWithheld({ holds, deletesWithheld }: Proof): boolean {
+  return holds && (deletesWithheld ?? null) !== null;
+}
+
 /** Why a run is partial, for a person; null when it is not. */
 export function whyPartial({ reason, deletesWithheld }: Proof): string | null {
   return reason ?? deletesWithheld ?? null;
@@ -105,6 +110,10 @@ export const runReport = z.object({
     description: 'Records that went and came back under another key: neither inserted nor deleted.',
   }),
   rejected: count,
+  deletesWithheld: z.string().nullable().meta({
+    description:
+      'Why records that a sweep did not see were not marked as deleted; null when they were, or all were seen.',
+  }),
   durationMs: count,
   exports: z.array(exportedFile).readonly(),
   drift: z.array(drift).readonly().meta({

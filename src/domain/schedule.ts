@@ -22,6 +22,11 @@ export const firingStates = ['waiting', 'starting', 'started', 'skipped', 'faile
 /** See the migration 0007 and docs/states.md. */
 export type FiringState = (typeof firingStates)[number];
 
+/** When a firing was carried out, or is to be: what is made up for was due long before. */
+export function ranAt(firing: { readonly settledAt: Date | null; readonly startAt: Date }): Date {
+  return firing.settledAt ?? firing.startAt;
+}
+
 export interface ScheduleRules {
   readonly overlap: OverlapPolicy;
   readonly catchUp: CatchUpPolicy;

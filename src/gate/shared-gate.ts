@@ -93,7 +93,7 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
     while (state.breaker !== 'closed') {
       signal?.throwIfAborted();
       const waitMs = closedForMs();
-      if (performance.now() + waitMs > givesUpAt) throw new GateClosedError(source, waitMs);
+      if (performance.now() + waitMs > givesUpAt) throw new GateClosedError(source, waitMs, state.error);
       if (await orTell(takeProbe(database, source), false)) await settle(await probe());
       else await sleep(LOOK_MS, undefined, signal === undefined ? {} : { signal });
       await refresh();

@@ -1,6 +1,6 @@
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import { classifyFailure, classifyResponse } from '../domain/classify.ts';
-import { GateClosedError, isThrottled, SheafError, TransientError } from '../domain/errors.ts';
+import { GateClosedError, isThrottled, SheafError, TransientError, toStoredError } from '../domain/errors.ts';
 import type { Gate } from '../domain/gate.ts';
 import { decideRetry, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
@@ -153,7 +153,8 @@ async function pauseAfter(options: SourceFetchOptions, error: unknown, attempt: 
   const closedForMs = Math.max(options.gate.closedForMs(), isThrottled(error) ? THROTTLED_MS : 0);
   // A source that is down, throttles, or asked to be left alone, is not this request's failure: it waits, and uses no attempt.
   if (decision.kind === 'give-up' && error instanceof TransientError && closedForMs > 0) {
-    throw new GateClosedError(options.source, closedForMs * (1 + random));
+    const why = askedMs > 0 || isThrottled(error) ? null : toStoredError(error);
+    throw new GateClosedError(options.source, closedForMs * (1 + random), why);
   }
   if (decision.kind === 'give-up') throw withRequests(error, attempt);
   if (decision.delayMs > (options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS)) {

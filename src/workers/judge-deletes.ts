@@ -28,14 +28,14 @@ export function whyWithheld({ live, missing, unnamed }: Missing, maxShare: numbe
   if (unnamed > 0) {
     return (
       `${missing} records were not seen, but ${unnamed} rows came without a key that can be read and may be among them: ` +
-      'nothing was marked as deleted'
+      'nothing was marked as deleted. See them with `sheaf rejects list`; once the source is well, harvest again'
     );
   }
   const share = missing / live;
   if (share <= maxShare) return null;
   return (
     `${missing} of ${live} records (${percent(share)}) were not seen, more than the ${percent(maxShare)} that may be ` +
-    'marked as deleted at once: nothing was. If the source is right, harvest again with a higher --max-deletes'
+    `marked as deleted at once: nothing was. If the source is right, harvest again with a higher --max-deletes, here ${Math.ceil(share * 100)} or more`
   );
 }
 

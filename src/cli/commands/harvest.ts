@@ -7,7 +7,7 @@ import { addHarvestOptions, addRateOption, type HarvestFlags, toRequests, wholeN
 import { printData, printJson, say } from '../output.ts';
 import { renderReport } from '../render/report.ts';
 import { settingsHere, withContext } from '../session.ts';
-import { workRuns } from '../work-runs.ts';
+import { sayTroubles, workRuns } from '../work-runs.ts';
 
 interface Flags extends HarvestFlags {
   readonly concurrency?: number;
@@ -64,6 +64,7 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     const { checkRequests } = await import('../../runtime/harvest.ts');
     const { startRun } = await import('../../runtime/actions.ts');
     const { commandLineActor } = await import('../../runtime/audited.ts');
+    const noteTo = sayTroubles(context); // planning asks the source, too
     await checkRequests(context, requests);
     const runs: string[] = [];
     try {
@@ -74,7 +75,7 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     }
     await sayWhatBecameSweeps(context, runs, requests);
     const isMany = requests.length > 1;
-    if (!flags.detach) return workRuns(context, runs, { concurrency, json: flags.json ?? false, isMany });
+    if (!flags.detach) return workRuns(context, runs, { concurrency, json: flags.json ?? false, isMany, noteTo });
     if (flags.json) printJson(isMany ? runs.map((run) => ({ run })) : { run: runs[0] });
     else for (const run of runs) printData(run);
     return sayEnqueued(context, runs);

@@ -60,5 +60,9 @@ function render({ report, slices, failures, workers, gate, lastPageAt }: RunDeta
     lines.push(`  paused on request: nothing is fetched until \`sheaf resume ${report.run}\`, from any terminal`);
   else if (workers.length === 0)
     lines.push(`  no worker is alive: start one with \`sheaf worker\`, or go on with \`sheaf resume ${report.run}\``);
+  else if (report.state === 'fetching' && slices.working === 0 && gate.breaker === 'closed' && gate.closedForMs === 0)
+    lines.push(
+      '  workers are alive, but hold none of it: if that stays so, `sheaf doctor` looks what keeps them from the queue',
+    );
   return lines.join('\n');
 }

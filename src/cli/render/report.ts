@@ -18,7 +18,8 @@ export function renderReport(report: RunReport): string {
     lines.push(`  ${plural(report.rejected, 'record')} rejected; see why with: sheaf rejects list ${report.run}`);
   lines.push(...driftLines(report));
   for (const file of report.exports) lines.push(`  ${file.path} (${bytes(file.bytes)})`);
-  if ((report.state === 'failed' || report.state === 'partial') && !isRefused(report))
+  if (isWithheld(report)) lines.push('  the copy is complete but for that: resuming or retrying changes nothing');
+  else if ((report.state === 'failed' || report.state === 'partial') && !isRefused(report))
     lines.push(`  go on with: sheaf resume ${report.run}`);
   return lines.join('\n');
 }
@@ -29,6 +30,11 @@ function driftLines({ drift, run }: RunReport): string[] {
   const lines = drift.slice(0, SHOWN_DRIFT).map((each) => `  drift: ${describeDrift(each)}`);
   const more = drift.length - lines.length;
   return more === 0 ? lines : [...lines, `  and ${more} more; see them with: sheaf status ${run} --json`];
+}
+
+/** Nothing is missing; only what the source no longer has is not marked as deleted. */
+function isWithheld({ state, reason, deletesWithheld }: RunReport): boolean {
+  return state === 'partial' && deletesWithheld !== null && reason === deletesWithheld;
 }
 
 /** A run that was to fail by drift would fail by it again. */

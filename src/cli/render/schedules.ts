@@ -1,5 +1,6 @@
 import { formatInZone } from '../../domain/cron.ts';
 import { formatDuration } from '../../domain/duration.ts';
+import { ranAt } from '../../domain/schedule.ts';
 import type { ScheduleReport } from '../../runtime/schedules.ts';
 import { table } from './table.ts';
 
@@ -13,7 +14,7 @@ export function renderSchedules(reports: readonly ScheduleReport[]): string {
     next(report),
     report.overlap,
     report.datasets.join(' '),
-    report.firings.map((firing) => `${time(report, firing.dueAt)}: ${outcome(firing)}`)[0] ?? '-',
+    report.firings.map((firing) => `${time(report, ranAt(firing))}: ${outcome(firing)}`)[0] ?? '-',
   ]);
   return table(['SCHEDULE', 'CRON', 'NEXT', 'OVERLAP', 'DATASETS', 'LAST'], rows);
 }

@@ -1,11 +1,17 @@
 import { duration, plural } from '../../domain/numbers.ts';
 import type { SheafContext } from '../../runtime/context.ts';
 
+type Note = (text: string) => void;
+
 /** Between two notes of the same trouble: a source that is down must not fill the screen. */
 const QUIET_MS = 5_000;
 
-/** Tells `note`, in words, what goes wrong while runs are worked, and what is done about it. */
-export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, note: (text: string) => void): void {
+/**
+ * Tells `note`, in words, what goes wrong while runs are worked, and what is done about it. Returns how to have it told
+ * to another instead.
+ */
+export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, first: Note): (next: Note) => void {
+  let note = first;
   const lastNoted = new Map<string, number>();
   const say = (trouble: string, text: string): void => {
     if (Date.now() - (lastNoted.get(trouble) ?? 0) < QUIET_MS) return;
@@ -21,8 +27,10 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, not
   telemetry.on('gate.slowed', ({ source, requestsPerSecond }) => {
     say(`${source} rate`, `${source} throttles; going on with ${requestsPerSecond.toFixed(1)} requests a second`);
   });
-  telemetry.on('gate.breaker', ({ source, breaker }) => {
-    if (breaker === 'open') note(`${source} does not answer; waiting, and asking now and then whether it is back`);
+  telemetry.on('gate.breaker', ({ source, breaker, error }) => {
+    const why = error === null ? '' : ` (${error.message})`;
+    if (breaker === 'open')
+      note(`${source} does not answer${why}; waiting, and asking now and then whether it is back`);
     if (breaker === 'closed') note(`${source} answers again`);
   });
   telemetry.on('reconcile.repaired', ({ run, what, count }) => {
@@ -42,4 +50,7 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, not
   telemetry.on('connection.trouble', ({ store, error }) => {
     say(store, `the connection to the ${store} has trouble: ${error.message}; trying again`);
   });
+  return (next) => {
+    note = next;
+  };
 }

@@ -41,6 +41,7 @@ export function summariseRun(
     deleted: merge?.deleted ?? 0,
     rekeyed: merge?.rekeyed ?? 0,
     rejected: totals.rejects,
+    deletesWithheld: run.proof?.deletesWithheld ?? null,
     durationMs: (run.finishedAt ?? new Date()).getTime() - run.createdAt.getTime(),
     error: run.error,
   };

@@ -11,6 +11,7 @@ import { type ExportFormat, exportFormats } from '../../domain/harvest-request.t
 import { type ExportedFile, exportedFile } from '../../domain/report.ts';
 import { checkRunReference } from '../../domain/run.ts';
 import type { ServerContext } from '../server-context.ts';
+import { attachment } from './attachment.ts';
 import { type ApiScope, notModified, operation } from './operation.ts';
 import { runParameter } from './runs.ts';
 
@@ -78,7 +79,7 @@ export function registerExports(app: ApiScope, { database }: ServerContext): voi
       return reply
         .type(TYPES[file.format])
         .header('content-length', file.bytes)
-        .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(basename(file.path))}`)
+        .header('content-disposition', attachment(basename(file.path)))
         .send(handle.createReadStream());
     },
   );

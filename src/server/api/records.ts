@@ -9,6 +9,7 @@ import { didYouMean } from '../../domain/nearest.ts';
 import type { ReadContext } from '../browsing.ts';
 import { RequestError } from '../problem.ts';
 import type { StreamFormat } from '../server-context.ts';
+import { attachment } from './attachment.ts';
 import { fromCursor, toPage } from './cursor.ts';
 import { type ApiScope, notModified, operation, plainText } from './operation.ts';
 import {
@@ -157,10 +158,9 @@ async function sendStream(
     columns: fields === null ? names : names.filter((name) => fields.includes(name)),
     path: request.routeOptions.url ?? '',
   });
-  const file = encodeURIComponent(`${dataset.name.replace('/', '-')}.${format}`);
   return reply
     .type(`${TYPES[format]}; charset=utf-8`)
-    .header('content-disposition', `attachment; filename*=UTF-8''${file}`)
+    .header('content-disposition', attachment(`${dataset.name.replace('/', '-')}.${format}`))
     .send(stream);
 }
 

@@ -1,12 +1,20 @@
 import { html } from 'ghtml';
 import type { Page } from '../pages/layout.ts';
 
-/** The page on which people sign in; `trouble` says why the last attempt did not succeed. */
-export function signInPage({ next, trouble }: { readonly next: string; readonly trouble: string | null }): Page {
+interface SignIn {
+  readonly next: string;
+  /** Why the last attempt did not succeed, and the name that was typed then. */
+  readonly trouble: string | null;
+  readonly name?: string;
+}
+
+/** The page on which people sign in. */
+export function signInPage({ next, trouble, name = '' }: SignIn): Page {
+  const [nameFocus, passwordFocus] = name === '' ? [' autofocus', ''] : ['', ' autofocus'];
   const content = html`<form class="sign-in" method="post" action="/sign-in">
 <input type="hidden" name="next" value="${next}">
-<p><label>Name<br><input name="name" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus></label></p>
-<p><label>Password<br><input name="password" type="password" autocomplete="current-password" required></label></p>
+<p><label>Name<br><input name="name" autocomplete="username" autocapitalize="none" spellcheck="false" required value="${name}"!${nameFocus}></label></p>
+<p><label>Password<br><input name="password" type="password" autocomplete="current-password" required!${passwordFocus}></label></p>
 <p><button>Sign in</button></p>
 </form>`;
   return { title: 'Sign in', content, message: trouble === null ? undefined : { kind: 'problem', text: trouble } };

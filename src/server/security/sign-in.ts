@@ -48,7 +48,11 @@ export async function registerSignIn(app: FastifyInstance, context: ServerContex
     if (user === null) {
       const known = access.entries.find(({ kind, name }) => kind === 'user' && name === form.name) ?? null;
       await note(request, { action: 'sign-in', outcome: 'refused', user: known });
-      const page = signInPage({ next: form.next, trouble: 'That name and password do not go together.' });
+      const page = signInPage({
+        next: form.next,
+        name: form.name,
+        trouble: 'That name and password do not go together.',
+      });
       return sendPage(request, reply.code(401), page);
     }
     await note(request, { action: 'sign-in', outcome: 'done', user });

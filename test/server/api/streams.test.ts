@@ -78,7 +78,9 @@ it('sends the file that a run has written, and no other that somebody has put in
   const url = `${fleet.url}/api/runs/${run}/exports/csv`;
   const answer = await fetch(url);
   expect(answer.headers.get('etag')).toBe(`"${file.sha256}"`);
-  expect(answer.headers.get('content-disposition')).toBe(`attachment; filename*=UTF-8''oda-Afstemning.csv`);
+  expect(answer.headers.get('content-disposition')).toBe(
+    `attachment; filename="oda-Afstemning.csv"; filename*=UTF-8''oda-Afstemning.csv`,
+  );
   expect(sha256(Buffer.from(await answer.arrayBuffer()))).toBe(file.sha256);
   const again = await fetch(url, { headers: { 'if-none-match': `"${file.sha256}"` } });
   expect([again.status, await again.text()]).toEqual([304, '']);

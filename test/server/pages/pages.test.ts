@@ -1,6 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest';
+import { renderReport } from '../../../src/cli/render/report.ts';
 import { launchRun } from '../../../src/runtime/harvest.ts';
 import { startServer } from '../../../src/runtime/serve.ts';
+import { range } from '../../support/rows.ts';
 import { startServedFleet } from '../setup.ts';
 
 it('lists a run, and shows it', async () => {
@@ -97,6 +99,7 @@ it('answers a form that makes no sense with the form, what was typed, and why', 
   expect(unknown.text).toContain('value="oda/Afstemnig"');
   expect(unknown.text).toMatch(/role="alert">[^<]*Afstemning/);
   expect((await post({ dataset: 'oda/Afstemning', maxRecords: '-3' })).text).toContain('is not a number of records');
+  expect((await post({ dataset: 'oda/Afstemning', maxDeletes: '120' })).text).toContain('is not a percentage');
   expect((await post({ dataset: 'oda/Afstemning', format: 'xml' })).text).toContain('is not a format');
   expect((await post({})).status).toBe(400);
 });
@@ -111,6 +114,78 @@ it('says why a run cannot be steered as it stands', async () => {
     expect(answer.status).toBe(409);
     expect(await answer.text()).toMatch(/role="alert">Run [^<]* is|has ended/);
   }
+});
+
+it('leads from /runs to the list, and from /runs/latest to the newest run', async () => {
+  const fleet = await startServedFleet();
+  const leadsTo = async (path: string) =>
+    (await fetch(`${fleet.url}${path}`, { redirect: 'manual' })).headers.get('location');
+  const { run } = await fleet.harvest('oda/Afstemning');
+  expect(await leadsTo('/runs')).toBe('/');
+  expect(await leadsTo('/runs/latest')).toBe(`/runs/${run}`);
+});
+
+it('tells what was done only as long as it is so', async () => {
+  const fleet = await startServedFleet();
+  const { run } = await fleet.harvest('oda/Afstemning');
+  const { pool } = fleet.context.database;
+  const shows = async (state: string, done: string) => {
+    const finishedAt = state === 'failed' ? new Date() : null;
+    await pool.query('update sheaf.runs set state = $2, finished_at = $3 where id = $1', [run, state, finishedAt]);
+    const page = await (await fetch(`${fleet.url}/runs/${run}?done=${done}`)).text();
+    return page.includes('class="message done"');
+  };
+  expect(await shows('fetching', 'resume')).toBe(true);
+  expect(await shows('failed', 'resume')).toBe(false);
+  expect(await shows('paused', 'pause')).toBe(true);
+  expect(await shows('fetching', 'pause')).toBe(false);
+});
+
+it('does not lead in a circle when a sweep has withheld deletes', async () => {
+  const fleet = await startServedFleet();
+  await fleet.harvest('oda/Afstemning');
+  for (const id of range(1, 100)) fleet.twin.remove('Afstemning', id);
+  const report = await fleet.harvest('oda/Afstemning');
+  const page = await (await fetch(`${fleet.url}/runs/${report.run}`)).text();
+  expect(page).toContain('Deletes withheld.');
+  expect(page).not.toContain('Proved complete.');
+  expect(page).toMatch(/id="do-retry" disabled/);
+  expect(renderReport(report)).toMatch(/--max-deletes, here 40 or more/);
+  expect(renderReport(report)).not.toContain('sheaf resume');
+});
+
+it('says who makes a pause, and why nobody works a run', async () => {
+  const fleet = await startServedFleet();
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  const { pool } = fleet.context.database;
+  const page = async () => (await fetch(`${fleet.url}/runs/${run}`)).text();
+  const gate = async (breaker: string) => {
+    await pool.query(
+      `insert into sheaf.gates (source, breaker, closed_until, failures, error) values ('oda', $1, now() + interval '1 hour', 1, $2)
+       on conflict (source) do update set breaker = excluded.breaker`,
+      [breaker, JSON.stringify({ code: 'http-503', message: 'it is ill', facts: {} })],
+    );
+    return page();
+  };
+  const asked = await gate('closed');
+  expect(asked).toContain('oda asked to be left alone for another');
+  const down = await gate('open');
+  expect(down).toMatch(/oda does not answer[^<]*it is ill/);
+  expect(down).not.toContain('asked to be left alone');
+  await pool.query('delete from sheaf.gates');
+
+  expect(await page()).toContain('<code>sheaf worker</code> starts one');
+  await pool.query(`update sheaf.runs set state = 'paused' where id = $1`, [run]);
+  expect(await page()).toContain(`<code>sheaf resume ${run}</code>`);
+  expect(await page()).not.toContain('starts one');
+  const worker = await fleet.startWorker();
+  await pool.query(
+    `update sheaf.runs set state = 'fetching', sealed_at = now() - interval '1 hour', created_at = now() - interval '2 hours' where id = $1`,
+    [run],
+  );
+  await pool.query('delete from sheaf.slices where run_id = $1', [run]);
+  expect(await page()).toMatch(/1 worker is alive, but none has taken a slice/);
+  await worker.stop();
 });
 
 it('keeps style and scripts for ever, by addresses that change with them', async () => {

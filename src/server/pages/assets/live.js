@@ -97,6 +97,7 @@ const asked = new Set();
 
 /** @param {Record<string, string>} parts */
 function replaceParts(parts) {
+  const before = stateShown();
   let isNews = false;
   for (const [name, html] of Object.entries(parts)) {
     const part = document.querySelector(`[data-part="${CSS.escape(name)}"]`);
@@ -106,7 +107,13 @@ function replaceParts(parts) {
       isNews = true;
     }
   }
+  if (stateShown() !== before) document.querySelector('.message.done')?.remove(); // it told of the state before
   if (isNews) void loadList();
+}
+
+/** The state of the run that the page is about. */
+function stateShown() {
+  return document.querySelector('.summary .state')?.textContent;
 }
 
 /**

@@ -12,6 +12,15 @@ function tellTimes() {
   }
 }
 
+/** That something was done is told once, and not again when the page is loaded again. */
+function forgetDone() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has('done')) return;
+  address.searchParams.delete('done');
+  history.replaceState(history.state, '', address);
+}
+
+forgetDone();
 const events = document.querySelector('main')?.dataset['events'];
 if (events !== undefined) follow(events);
 setInterval(tellTimes, CLOCK_MS);

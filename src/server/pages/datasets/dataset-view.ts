@@ -63,7 +63,7 @@ function renderFound({ line, search, found, now }: DatasetView): string {
   if (found.records.length === 0) return html`<p class="empty">No record fits.</p>`;
   const rows = found.records.map(
     ({ key, text, changedAt, deletedAt }) =>
-      html`<tr><th scope="row"><code>${key}</code></th><td class="json">${text}</td><td>!${deletedAt === null ? momentAgo(changedAt, now) : html`deleted !${momentAgo(deletedAt, now)}`}</td></tr>`,
+      html`<tr><th scope="row"><code>${key}</code></th><td class="json"><details><summary>${text}</summary></details></td><td>!${deletedAt === null ? momentAgo(changedAt, now) : html`deleted !${momentAgo(deletedAt, now)}`}</td></tr>`,
   );
   const last = found.records.at(-1)?.key;
   const next = new URLSearchParams({ ...(search.text === null ? {} : { text: search.text }), after: last ?? '' });

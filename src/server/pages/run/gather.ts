@@ -14,6 +14,7 @@ import {
   readSliceMap,
   type SliceMap,
 } from '../../../db/queries/slice-map.ts';
+import { listLiveWorkers } from '../../../db/queries/workers.ts';
 import type { AuditRow, RunRow } from '../../../db/schema.ts';
 import type { Drift } from '../../../domain/drift.ts';
 import type { ExportedFile } from '../../../domain/report.ts';
@@ -38,6 +39,8 @@ export interface RunDetails {
   readonly gate: GateState;
   readonly errors: readonly ErrorGroup[];
   readonly holders: readonly Holder[];
+  /** Workers of the fleet that are alive, whatever they hold. */
+  readonly liveWorkers: number;
   readonly rejects: readonly RejectCount[];
   readonly exports: readonly ExportedFile[];
   /** Who did what to it, the newest first. */
@@ -60,10 +63,11 @@ export async function gatherFigures(database: Database, id: string, pace: Pace):
 }
 
 export async function gatherDetails(database: Database, { run, map }: RunFigures): Promise<RunDetails> {
-  const [gate, errors, holders, rejects, exports, deeds, drift, points] = await Promise.all([
+  const [gate, errors, holders, live, rejects, exports, deeds, drift, points] = await Promise.all([
     readGate(database, run.request.dataset.source),
     map.errors === 0 ? [] : groupErrors(database, run.id),
     map.states.includes('w') ? listHolders(database, run.id) : [],
+    hasEnded(run.state) ? [] : listLiveWorkers(database),
     map.rejects === 0 ? [] : countRejects(database, { runs: [run.id], reason: null }),
     listExports(database, { run: run.id, generation: run.generation }),
     listAudit(database, { run: run.id, limit: DEEDS_SHOWN }),
@@ -74,6 +78,7 @@ export async function gatherDetails(database: Database, { run, map }: RunFigures
     gate,
     errors,
     holders,
+    liveWorkers: live.length,
     rejects,
     exports,
     deeds,

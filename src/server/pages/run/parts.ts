@@ -1,7 +1,7 @@
 import { html } from 'ghtml';
 import type { RejectCount } from '../../../db/queries/rejects.ts';
 import type { ErrorGroup } from '../../../db/queries/slice-map.ts';
-import { bytes, count, duration, plural } from '../../../domain/numbers.ts';
+import { bytes, count, plural } from '../../../domain/numbers.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import { momentAgo } from '../elements.ts';
 import { adviceFor } from './advice.ts';
@@ -18,35 +18,6 @@ function renderError({ code, message, slices, failed, numbers }: ErrorGroup): st
   const which = `${slices === 1 ? 'slice' : 'slices'} ${shown}${slices > numbers.length ? ' …' : ''}`;
   const fate = failed === 0 ? 'all tried again since' : `${count(failed)} failed for good`;
   return html`<li class="${failed === 0 ? 'overcome' : 'fatal'}"><p><code>${code}</code> on ${plural(slices, 'slice')}, ${fate} <small>(${which})</small></p><p class="example">${message}</p><p>${adviceFor(code)}</p></li>`;
-}
-
-/** How the source's gate stands. */
-export function renderGate({ gate, run }: RunView): string {
-  const { breaker, closedForMs, learnt, failures, error } = gate;
-  const state =
-    breaker === 'closed' ? 'closed: requests pass' : `${breaker}: the source is asked now and then whether it is back`;
-  const lines = [
-    ...(closedForMs > 0 ? [`The source asked to be left alone for another ${duration(closedForMs)}.`] : []),
-    ...(learnt === null
-      ? []
-      : [`It refused more than about ${learnt.limit.toFixed(1)} requests a second; the fleet keeps to that.`]),
-    ...(failures > 0
-      ? [`${plural(failures, 'request')} in a row failed, the last: ${error?.message ?? 'no reason was noted'}`]
-      : []),
-  ];
-  return html`<dl class="facts"><div><dt>Breaker of ${run.request.dataset.source}</dt><dd>${state}</dd></div></dl>!${lines.map((line) => html`<p>${line}</p>`)}`;
-}
-
-/** Which workers hold slices. */
-export function renderHolders({ holders, run }: RunView): string {
-  if (hasEnded(run.state)) return '';
-  if (holders.length === 0)
-    return html`<p>No worker holds a slice of this run. <code>sheaf worker</code> starts one.</p>`;
-  const rows = holders.map(
-    ({ id, host, pid, isAlive, slices }) =>
-      html`<tr><th scope="row">${id}</th><td>${host}, pid ${pid}</td><td class="number">${count(slices)}</td><td>${isAlive ? 'alive' : 'dead; others take over within seconds'}</td></tr>`,
-  );
-  return html`<div class="scroll"><table><caption class="hidden">Workers that hold slices of this run</caption><thead><tr><th scope="col">Worker</th><th scope="col">Where</th><th scope="col" class="number">Slices</th><th scope="col">State</th></tr></thead><tbody>!${rows}</tbody></table></div>`;
 }
 
 /** Records that could not be taken, by reason. */

@@ -14,12 +14,16 @@ export function renderProof(proof: Proof | null, hasEnded: boolean): string {
   return html`<p class="lead">!${renderVerdict(proof)}</p>!${renderRereads(proof)}<dl class="figures small">!${renderFigures(proof)}</dl>`;
 }
 
-function renderVerdict({ holds, reason, distinctKeys, rejects, countAfter }: Proof): string {
+function renderVerdict({ holds, reason, distinctKeys, rejects, countAfter, deletesWithheld }: Proof): string {
   if (!holds) return html`<b class="verdict bad">Not proved.</b> ${reason ?? 'No reason was noted.'}`;
   const come = `${plural(distinctKeys, 'record')}${rejects === 0 ? '' : ` and ${plural(rejects, 'reject')}`}`;
   const counted =
     countAfter === null ? 'The source does not count its records.' : `The source counts ${count(countAfter)}.`;
-  return html`<b class="verdict good">Proved complete.</b> The slices cover the whole span without a gap, every row that was taken is there, and no key came twice: ${come}. ${counted}`;
+  const verdict =
+    (deletesWithheld ?? null) === null
+      ? html`<b class="verdict good">Proved complete.</b>`
+      : html`<b class="verdict bad">Deletes withheld.</b> ${deletesWithheld}. The rest is proved:`;
+  return html`!${verdict} The slices cover the whole span without a gap, every row that was taken is there, and no key came twice: ${come}. ${counted}`;
 }
 
 function renderRereads({ rereads, rereadSlices, isExtended }: Proof): string {

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { getRun } from '../../../db/queries/runs.ts';
+import { getRun, resolveRun } from '../../../db/queries/runs.ts';
 import { UsageError } from '../../../domain/errors.ts';
-import { hasEnded } from '../../../domain/run.ts';
+import { hasEnded, type RunState } from '../../../domain/run.ts';
 import type { ServerContext } from '../../server-context.ts';
 import { type Message, sendPage } from '../layout.ts';
 import type { Live } from '../live/watches.ts';
-import { DONE_TEXTS, runActions } from './actions.ts';
+import { DONE_TEXTS, isStillSo, runActions } from './actions.ts';
 import { gatherDetails, gatherFigures } from './gather.ts';
 import { createRunLook } from './look.ts';
 import { renderRun, renderRunHeading } from './view.ts';
@@ -15,9 +15,12 @@ interface OfRun {
   readonly Querystring: { readonly done?: string };
 }
 
-function doneMessage(done: unknown): Message | undefined {
+/** A message, or the name of what was done. */
+type Told = Message | string | undefined;
+
+function doneMessage(done: string | undefined, state: RunState): Message | undefined {
   const action = doneActions.find((each) => each === done);
-  return action === undefined ? undefined : { kind: 'done', text: DONE_TEXTS[action] };
+  return action === undefined || !isStillSo(action, state) ? undefined : { kind: 'done', text: DONE_TEXTS[action] };
 }
 
 const doneActions = ['started', ...runActions] as const;
@@ -26,7 +29,7 @@ const doneActions = ['started', ...runActions] as const;
 export function registerRun(app: FastifyInstance, context: ServerContext, { pace, watches }: Live): void {
   const { database } = context;
 
-  const show = async (request: FastifyRequest, reply: FastifyReply, id: string, message: Message | undefined) => {
+  const show = async (request: FastifyRequest, reply: FastifyReply, id: string, told: Told) => {
     const figures = await gatherFigures(database, id, pace);
     const view = { ...figures, ...(await gatherDetails(database, figures)), now: new Date() };
     return sendPage(request, reply, {
@@ -34,12 +37,16 @@ export function registerRun(app: FastifyInstance, context: ServerContext, { pace
       heading: renderRunHeading(figures),
       content: renderRun(view, request.actor.role === 'operator'),
       events: hasEnded(figures.run.state) ? undefined : `/runs/${id}/events`,
-      message,
+      message: typeof told === 'object' ? told : doneMessage(told, figures.run.state),
     });
   };
 
+  app.get('/runs/latest', async (_request, reply) =>
+    reply.redirect(`/runs/${(await resolveRun(database, 'latest')).id}`, 303),
+  );
+
   app.get<OfRun>('/runs/:run', (request, reply) => {
-    return show(request, reply, request.params.run, doneMessage(request.query.done));
+    return show(request, reply, request.params.run, request.query.done);
   });
 
   app.get<OfRun>('/runs/:run/events', { exposeHeadRoute: false }, async (request, reply) => {

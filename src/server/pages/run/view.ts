@@ -2,13 +2,15 @@ import { html } from 'ghtml';
 import { bytes, count, duration, plural } from '../../../domain/numbers.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import { datasetLink, figure, livePart, momentAgo, stateBadge } from '../elements.ts';
+import type { Progress } from '../progress.ts';
 import { renderActions } from './actions.ts';
 import { renderCharts } from './chart.ts';
 import { renderDrift } from './drift.ts';
 import type { RunFigures, RunView } from './gather.ts';
-import { renderDeeds, renderErrors, renderExports, renderGate, renderHolders, renderRejects } from './parts.ts';
+import { renderDeeds, renderErrors, renderExports, renderRejects } from './parts.ts';
 import { renderProof } from './proof.ts';
 import { renderSliceLegend, renderSliceMap } from './slice-map.ts';
+import { renderGate, renderHolders, renderWaiting } from './source.ts';
 
 /** What stands in the place of the page's heading. */
 export function renderRunHeading({ run }: RunFigures): string {
@@ -19,7 +21,7 @@ export function renderRunHeading({ run }: RunFigures): string {
 export function renderRun(view: RunView, canSteer: boolean): string {
   const parts = renderParts(view);
   const part = (name: keyof typeof parts) => livePart(name, parts[name]);
-  return html`!${part('summary')}
+  return html`!${part('summary')}!${part('waiting')}
 !${canSteer ? part('actions') : ''}
 !${part('figures')}
 <section aria-labelledby="slices"><h2 id="slices">Slices</h2>!${renderSliceMap(view.map.states)}!${part('legend')}</section>
@@ -40,7 +42,7 @@ export function renderRun(view: RunView, canSteer: boolean): string {
 export function renderQuickParts(figures: RunFigures, now: Date) {
   return {
     summary: renderSummary(figures, now),
-    actions: renderActions(figures.run),
+    actions: renderActions(figures.run, figures.map.states.includes('f')),
     figures: renderFigures(figures),
     legend: renderSliceLegend(figures.map.states),
   };
@@ -51,6 +53,7 @@ export function renderParts(view: RunView) {
   const { run } = view;
   return {
     ...renderQuickParts(view, view.now),
+    waiting: renderWaiting(view),
     charts: renderCharts(view.points),
     troubles: renderErrors(view.errors),
     drift: renderDrift(view.drift),
@@ -84,12 +87,18 @@ function renderFigures({ run, map, progress }: RunFigures): string {
 <dl class="figures">
 !${figure('Progress', percent === null ? '–' : html`${percent} %`)}
 !${figure('Records', count(records), run.expected === null ? 'the source does not count them' : `of ${count(run.expected)}`)}
-!${figure('Speed', progress.recordsPerSecond === null ? '–' : `${count(progress.recordsPerSecond)}/s`, 'records')}
+!${hasEnded(run.state) ? '' : renderSpeed(progress)}
 !${time}
 !${figure('Pages', count(map.pages), bytes(map.bytes))}
 !${figure('Requests', count(map.requests + run.planRequests), `${count(map.retries)} repeated`)}
 !${figure('Rejects', count(map.rejects))}
 </dl>`;
+}
+
+function renderSpeed({ recordsPerSecond }: Progress): string {
+  return recordsPerSecond === null
+    ? figure('Speed', '–')
+    : figure('Speed', count(recordsPerSecond), 'records a second');
 }
 
 function renderChanges({ run, rejects, map }: RunView): string {

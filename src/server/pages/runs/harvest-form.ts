@@ -20,7 +20,7 @@ export function readHarvestForm(form: Readonly<Record<string, unknown>>, out: st
     shape: 'source',
     out,
     onFailure: failurePolicies.find((policy) => policy === form['onFailure']) ?? 'stop',
-    maxDeletes: null,
+    maxDeletes: readMaxDeletes(String(form['maxDeletes'] ?? '').replaceAll(/[\s%]/g, '')),
     mode: kinds.find((kind) => kind === form['mode']) ?? 'sweep',
     since: null,
     onDrift: 'accept',
@@ -33,6 +33,17 @@ function readFormat(text: unknown): ExportFormat {
   throw new UsageError(`"${text}" is not a format. Take ${exportFormats.join(', ')}.`, {
     code: 'unknown-format',
     facts: { asked: String(text) },
+  });
+}
+
+/** A percentage as a share of 1; null for the default. */
+function readMaxDeletes(text: string): number | null {
+  if (text === '') return null;
+  const percent = Number(text.replace(',', '.'));
+  if (percent >= 0 && percent <= 100) return percent / 100;
+  throw new UsageError(`"${text}" is not a percentage. Give a number from 0 to 100, or nothing for the default.`, {
+    code: 'bad-max-deletes',
+    facts: { asked: text },
   });
 }
 

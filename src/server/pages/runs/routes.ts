@@ -31,6 +31,8 @@ export function registerRuns(app: FastifyInstance, context: ServerContext, { pac
 
   app.get('/', (request, reply) => show(request, reply));
 
+  app.get('/runs', (_request, reply) => reply.redirect('/', 303));
+
   app.get('/events', { exposeHeadRoute: false }, (_request, reply) => {
     watches.join('/events', reply, () => () => lookAtRuns(context.database, pace));
   });

@@ -1,6 +1,6 @@
 import { html } from 'ghtml';
 import type { RunFilter, RunLine } from '../../../db/queries/run-lines.ts';
-import { exportFormats, failurePolicies, kinds } from '../../../domain/harvest-request.ts';
+import { DEFAULT_MAX_DELETES, exportFormats, failurePolicies, kinds } from '../../../domain/harvest-request.ts';
 import { count, duration, plural } from '../../../domain/numbers.ts';
 import { hasEnded, runStates } from '../../../domain/run.ts';
 import { datasetLink, KIND_TEXTS, livePart, momentAgo, runLink, stateBadge } from '../elements.ts';
@@ -105,9 +105,9 @@ export function addressOf({ dataset, state }: RunFilter, page: number): string {
 }
 
 function renderForm(form: Readonly<Record<string, unknown>>, datasets: readonly string[]): string {
-  const typed = (name: string, fallback = '') => (typeof form[name] === 'string' ? form[name] : fallback);
-  const formats = [typed('format', 'ndjson'), ...(Array.isArray(form['format']) ? form['format'] : [])];
+  const typed = (name: string) => (typeof form[name] === 'string' ? form[name] : '');
   const isOpen = Object.keys(form).length > 0;
+  const formats: readonly unknown[] = isOpen ? [form['format'] ?? []].flat() : ['ndjson', 'csv'];
   return html`<details class="start"!${isOpen ? ' open' : ''} id="start">
 <summary>Start a harvest</summary>
 <form method="post" action="/runs">
@@ -117,6 +117,7 @@ function renderForm(form: Readonly<Record<string, unknown>>, datasets: readonly 
 <fieldset><legend>Files</legend>!${exportFormats.map((format) => html`<label class="choice"><input type="checkbox" name="format" value="${format}"!${formats.includes(format) ? ' checked' : ''}> ${format}</label>`)}</fieldset>
 <label>When a slice fails <select name="onFailure">!${failurePolicies.map((policy) => option(policy, typed('onFailure'), POLICY_TEXTS[policy]))}</select></label>
 <label>Records at most <input name="maxRecords" inputmode="numeric" autocomplete="off" placeholder="all" value="${typed('maxRecords')}"></label>
+<label>May mark as deleted at most, in % <input name="maxDeletes" inputmode="decimal" autocomplete="off" placeholder="${DEFAULT_MAX_DELETES * 100}" value="${typed('maxDeletes')}"></label>
 <button type="submit">Start</button>
 </form></details>`;
 }

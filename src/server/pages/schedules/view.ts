@@ -2,7 +2,7 @@ import { html } from 'ghtml';
 import { formatInZone } from '../../../domain/cron.ts';
 import { formatDuration } from '../../../domain/duration.ts';
 import { exportFormats, kinds } from '../../../domain/harvest-request.ts';
-import { catchUpPolicies, overlapPolicies } from '../../../domain/schedule.ts';
+import { catchUpPolicies, overlapPolicies, ranAt } from '../../../domain/schedule.ts';
 import type { ScheduleReport } from '../../../producer/report-schedules.ts';
 import { datasetLink, KIND_TEXTS, momentAgo, runLink, stateBadge } from '../elements.ts';
 import { EMPTY_FORM, type FormErrors, type FormField, type ScheduleForm } from './schedule-form.ts';
@@ -74,23 +74,26 @@ function renderNext({ state, error, nextTimes, timeZone }: ScheduleReport): stri
 
 type Firing = ScheduleReport['firings'][number];
 
-function renderLast({ firings }: ScheduleReport, now: Date): string {
+function renderLast({ firings, timeZone }: ScheduleReport, now: Date): string {
   const [last] = firings;
-  return last === undefined ? 'not yet' : renderFiring(last, now);
+  return last === undefined ? 'not yet' : renderFiring(last, { timeZone, now });
 }
 
-function renderEarlier({ firings }: ScheduleReport, now: Date): string {
+function renderEarlier({ firings, timeZone }: ScheduleReport, now: Date): string {
   const earlier = firings.slice(1);
   if (earlier.length === 0) return '';
-  return html`<details><summary>Earlier</summary><ul class="firings">!${earlier.map((firing) => html`<li>!${renderFiring(firing, now)}</li>`)}</ul></details>`;
+  return html`<details><summary>Earlier</summary><ul class="firings">!${earlier.map((firing) => html`<li>!${renderFiring(firing, { timeZone, now })}</li>`)}</ul></details>`;
 }
 
-function renderFiring({ kind, dueAt, state, reason, runs }: Firing, now: Date): string {
-  const kindText = kind === 'cron' ? '' : ` (${kind})`;
-  const due = dueAt > now ? html`<time datetime="${dueAt.toISOString()}">soon</time>` : momentAgo(dueAt, now);
+function renderFiring(firing: Firing, { timeZone, now }: { readonly timeZone: string; readonly now: Date }): string {
+  const { kind, dueAt, state, reason, runs } = firing;
+  const kindText =
+    kind === 'cron' ? '' : ` (${kind}${kind === 'manual' ? '' : ` of ${formatInZone(dueAt, timeZone)}`})`;
+  const at = ranAt(firing);
+  const ran = at > now ? html`<time datetime="${at.toISOString()}">soon</time>` : momentAgo(at, now);
   const told = state === 'started' ? '' : html` ${state}${reason === null ? '' : `: ${reason}`}`;
   const each = runs.map((run) => html` !${stateBadge(run.state)} !${runLink(run.run)} <small>${run.dataset}</small>`);
-  return html`!${due}${kindText}!${told}!${each}`;
+  return html`!${ran}${kindText}!${told}!${each}`;
 }
 
 function renderActions({ name, state }: ScheduleReport): string {
