@@ -221,7 +221,9 @@ describe('a run that is being merged', () => {
     await holding.query('begin');
     await holding.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sheaf merge ${NAME}`]);
     await fleet.startWorker();
-    const isMerging = () => pool.query(`select from pg_locks where locktype = 'advisory' and not granted`);
+    const isMerging = () =>
+      pool.query(`select from pg_locks l join pg_database d on d.oid = l.database
+         where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`);
     await expect.poll(async () => (await isMerging()).rowCount, { timeout: 20_000 }).toBe(1);
     const asked = await findRun(fleet.context, run);
     await expect(cancel(fleet.context, asked)).rejects.toMatchObject({ code: 'cannot-cancel' });
