@@ -1,10 +1,24 @@
 import { defineConfig } from 'vitest/config';
 
+/** What takes half a minute or more a file, and changes seldom: `npm run test:slow`. */
+const SLOW = [
+  'test/embedded/recovery.test.ts',
+  'test/embedded/root.test.ts',
+  'test/faults/short.test.ts',
+  'test/runtime/limits.test.ts',
+  'test/runtime/mixed-errors.test.ts',
+  'test/runtime/poison.test.ts',
+  'test/runtime/real-snapshots.test.ts',
+  'test/runtime/throttling.test.ts',
+];
+const isSlow = process.env['SHEAF_TEST'] === 'slow';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: isSlow ? SLOW : ['test/**/*.test.ts'],
+    exclude: isSlow ? [] : SLOW,
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 3, // on two cores: a third of the time is spent waiting
   },

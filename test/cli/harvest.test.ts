@@ -281,9 +281,10 @@ describe('what is asked wrongly', () => {
   ])('%s gets one line that says what to do, without secrets', async (_what, changes, message, code) => {
     const { environment } = await setUp(votes([1]));
     const finished = await sheaf(['harvest', 'oda/Afstemning'], { ...environment, ...changes });
-    expect(finished.stderr).toMatch(message);
+    const lines = finished.stderr.trim().split('\n'); // one more tells of requests that are tried again
+    expect(lines.at(-1)).toMatch(message);
     expect(finished.code).toBe(code);
-    expect(finished.stderr.trim().split('\n')).toHaveLength(1);
+    expect(lines.length).toBeLessThanOrEqual(2);
     expect(finished.stderr).not.toContain('hunter2');
   });
 
