@@ -222,8 +222,12 @@ describe('a run that is being merged', () => {
     await holding.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sheaf merge ${NAME}`]);
     await fleet.startWorker();
     const isMerging = () =>
-      pool.query(`select from pg_locks l join pg_database d on d.oid = l.database
-         where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`);
+      pool.query(
+        `select from pg_locks l join pg_database d on d.oid = l.database
+         where d.datname = current_database() and l.locktype = 'advisory' and not l.granted
+           and (l.classid::bigint << 32) | l.objid::bigint = hashtextextended($1, 0)`,
+        [`sheaf merge ${NAME}`],
+      );
     await expect.poll(async () => (await isMerging()).rowCount, { timeout: 20_000 }).toBe(1);
     const asked = await findRun(fleet.context, run);
     await expect(cancel(fleet.context, asked)).rejects.toMatchObject({ code: 'cannot-cancel' });
