@@ -1,15 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
-/** What takes half a minute or more a file, and changes seldom: `npm run test:slow`. */
+/** What takes long, file by file, and changes seldom: `npm run test:slow`. */
 const SLOW = [
+  'test/embedded/keeper.test.ts',
   'test/embedded/recovery.test.ts',
   'test/embedded/root.test.ts',
+  'test/embedded/sharing.test.ts',
+  'test/embedded/start-embedded-postgres.test.ts',
   'test/faults/short.test.ts',
+  'test/runtime/gates.test.ts',
   'test/runtime/limits.test.ts',
   'test/runtime/mixed-errors.test.ts',
   'test/runtime/poison.test.ts',
   'test/runtime/real-snapshots.test.ts',
   'test/runtime/throttling.test.ts',
+  'test/runtime/watchdog.test.ts',
+  'test/workers/dying-finaliser.test.ts',
 ];
 const isSlow = process.env['SHEAF_TEST'] === 'slow';
 
