@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** What takes long, file by file, and changes seldom: `npm run test:slow`. */
 const SLOW = [
+  'test/cli/rejects.test.ts',
   'test/embedded/keeper.test.ts',
   'test/embedded/recovery.test.ts',
   'test/embedded/root.test.ts',
@@ -16,6 +17,8 @@ const SLOW = [
   'test/runtime/throttling.test.ts',
   'test/runtime/watchdog.test.ts',
   'test/workers/dying-finaliser.test.ts',
+  'test/workers/reread.test.ts',
+  'test/workers/steps.test.ts',
 ];
 const isSlow = process.env['SHEAF_TEST'] === 'slow';
 
