@@ -1,0 +1,2 @@
+-- Who is told of changes, and how far each has been told.
+select 1;

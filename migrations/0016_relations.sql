@@ -1,0 +1,2 @@
+-- Records that came nested in others.
+select 1;
