@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../src/config/settings.ts';
 import { parseDataset } from '../src/domain/dataset.ts';
-import type { HarvestRequest } from '../src/domain/harvest-request.ts';
+import { type HarvestRequest, REQUEST_DEFAULTS } from '../src/domain/harvest-request.ts';
 import { openContext, type SheafContext } from '../src/runtime/context.ts';
 import { startServer } from '../src/runtime/serve.ts';
 import { startTwin, type Twin, type TwinOptions } from '../src/twin/start-twin.ts';
@@ -38,19 +38,10 @@ export async function serveSheaf(
     twin,
     url: server.url,
     request: (dataset, changes = {}) => ({
+      ...REQUEST_DEFAULTS,
       dataset: parseDataset(dataset),
-      filter: null,
-      select: null,
-      maxRecords: null,
-      strategy: null,
       formats: ['ndjson', 'csv'],
-      shape: 'source',
       out,
-      onFailure: 'stop',
-      maxDeletes: null,
-      mode: 'sweep',
-      since: null,
-      onDrift: 'accept',
       ...changes,
     }),
     stop: async () => {

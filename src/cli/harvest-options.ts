@@ -6,6 +6,7 @@ import { type DriftPolicy, driftPolicies } from '../domain/drift.ts';
 import { UsageError } from '../domain/errors.ts';
 import {
   checkSince,
+  REQUEST_DEFAULTS as defaults,
   type ExportFormat,
   exportFormats,
   type FailurePolicy,
@@ -81,17 +82,17 @@ export function toRequest(
   return {
     dataset: parseDataset(dataset),
     filter: flags.filter?.trim() || null,
-    select: flags.select ?? null,
-    maxRecords: flags.maxRecords ?? null,
-    strategy: flags.strategy ?? null,
-    formats: flags.format ?? [],
-    shape: flags.shape ?? 'source',
+    select: flags.select ?? defaults.select,
+    maxRecords: flags.maxRecords ?? defaults.maxRecords,
+    strategy: flags.strategy ?? defaults.strategy,
+    formats: flags.format ?? defaults.formats,
+    shape: flags.shape ?? defaults.shape,
     out: resolve(flags.out || settings.SHEAF_OUT),
-    onFailure: flags.onFailure ?? 'stop',
-    maxDeletes: flags.maxDeletes ?? null,
+    onFailure: flags.onFailure ?? defaults.onFailure,
+    maxDeletes: flags.maxDeletes ?? defaults.maxDeletes,
     mode: flags.step || flags.since !== undefined ? 'step' : 'sweep',
-    since: flags.since ?? null,
-    onDrift: flags.onDrift ?? 'accept',
+    since: flags.since ?? defaults.since,
+    onDrift: flags.onDrift ?? defaults.onDrift,
   };
 }
 

@@ -52,6 +52,21 @@ export interface HarvestRequest extends Selection {
   readonly onDrift: DriftPolicy;
 }
 
+/** What a request asks for where it says nothing else: all of a dataset, into the table and into no file. */
+export const REQUEST_DEFAULTS = {
+  filter: null,
+  select: null,
+  maxRecords: null,
+  strategy: null,
+  formats: [],
+  shape: 'source',
+  onFailure: 'stop',
+  maxDeletes: null,
+  mode: 'sweep',
+  since: null,
+  onDrift: 'accept',
+} as const satisfies Omit<HarvestRequest, 'dataset' | 'out'>;
+
 /** A source that is half empty is more likely ill than emptied. */
 export const DEFAULT_MAX_DELETES = 0.2;
 

@@ -1,6 +1,7 @@
 import { join, relative, resolve } from 'node:path';
 import type { Settings } from '../config/options.ts';
 import { parseDataset } from '../domain/dataset.ts';
+import { exportFormats, REQUEST_DEFAULTS } from '../domain/harvest-request.ts';
 import { generateData } from '../twin/generated-data.ts';
 import { startTwin } from '../twin/start-twin.ts';
 import type { SheafContext } from './context.ts';
@@ -51,19 +52,10 @@ export async function launchDemoRuns(context: SheafContext, datasets: readonly s
   const runs: string[] = [];
   for (const dataset of datasets) {
     const run = await launchRun(context, {
+      ...REQUEST_DEFAULTS,
       dataset: parseDataset(dataset),
-      filter: null,
-      select: null,
-      maxRecords: null,
-      strategy: null,
-      formats: ['ndjson', 'json', 'csv'],
-      shape: 'source',
+      formats: exportFormats,
       out: context.settings.SHEAF_OUT,
-      onFailure: 'stop',
-      maxDeletes: null,
-      mode: 'sweep',
-      since: null,
-      onDrift: 'accept',
     });
     runs.push(run);
   }

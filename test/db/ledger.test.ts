@@ -27,6 +27,7 @@ import {
 import { createStaging, type StagedPage, stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
 import { beat, buryWorkers, registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
+import { REQUEST_DEFAULTS } from '../../src/domain/harvest-request.ts';
 import type { Entity, NormalisedRecord } from '../../src/domain/record.ts';
 import type { Proof } from '../../src/domain/report.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -39,21 +40,7 @@ const entity: Entity = {
   relations: [],
 };
 
-const request = {
-  dataset: { source: 'oda', entity: 'Sag' },
-  filter: null,
-  select: null,
-  maxRecords: null,
-  strategy: null,
-  formats: [],
-  shape: 'source',
-  out: '/nowhere',
-  onFailure: 'stop',
-  maxDeletes: null,
-  mode: 'sweep',
-  since: null,
-  onDrift: 'accept',
-} as const;
+const request = { ...REQUEST_DEFAULTS, dataset: { source: 'oda', entity: 'Sag' }, out: '/nowhere' };
 
 /** A run of two slices of a hundred keys, sealed unless told otherwise. */
 async function setUpRun({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { readSettings } from '../../src/config/settings.ts';
 import { parseDataset } from '../../src/domain/dataset.ts';
-import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
+import { type HarvestRequest, REQUEST_DEFAULTS } from '../../src/domain/harvest-request.ts';
 import type { RunReport } from '../../src/domain/report.ts';
 import { openContext, type SheafContext } from '../../src/runtime/context.ts';
 import { launchRun, watchRuns } from '../../src/runtime/harvest.ts';
@@ -47,19 +47,10 @@ export async function startFleet({ redisUrl, twin: twinOptions, environment = {}
   onTestFinished(() => context.close());
 
   const request: Fleet['request'] = (dataset, changes = {}) => ({
+    ...REQUEST_DEFAULTS,
     dataset: parseDataset(dataset),
-    filter: null,
-    select: null,
-    maxRecords: null,
-    strategy: null,
     formats: ['ndjson', 'csv'],
-    shape: 'source',
     out,
-    onFailure: 'stop',
-    maxDeletes: null,
-    mode: 'sweep',
-    since: null,
-    onDrift: 'accept',
     ...changes,
   });
   const joinFleet = async (concurrency = 4): Promise<Worker> => {

@@ -6,24 +6,20 @@ import {
   failurePolicies,
   type HarvestRequest,
   kinds,
+  REQUEST_DEFAULTS,
 } from '../../../domain/harvest-request.ts';
 
 /** What the form on the page of runs asks for. Throws a UsageError for what makes no sense. */
 export function readHarvestForm(form: Readonly<Record<string, unknown>>, out: string): HarvestRequest {
   return {
+    ...REQUEST_DEFAULTS,
     dataset: parseDataset(String(form['dataset'] ?? '').trim()),
-    filter: null,
-    select: null,
     maxRecords: readMaxRecords(String(form['maxRecords'] ?? '').replaceAll(/[\s,.]/g, '')),
-    strategy: null,
     formats: [form['format'] ?? []].flat().map(readFormat),
-    shape: 'source',
     out,
-    onFailure: failurePolicies.find((policy) => policy === form['onFailure']) ?? 'stop',
+    onFailure: failurePolicies.find((policy) => policy === form['onFailure']) ?? REQUEST_DEFAULTS.onFailure,
     maxDeletes: readMaxDeletes(String(form['maxDeletes'] ?? '').replaceAll(/[\s%]/g, '')),
-    mode: kinds.find((kind) => kind === form['mode']) ?? 'sweep',
-    since: null,
-    onDrift: 'accept',
+    mode: kinds.find((kind) => kind === form['mode']) ?? REQUEST_DEFAULTS.mode,
   };
 }
 

@@ -2,7 +2,7 @@ import { checkTimetable } from '../../../domain/cron.ts';
 import { parseDataset } from '../../../domain/dataset.ts';
 import { formatDuration, parseDuration } from '../../../domain/duration.ts';
 import { SheafError, UsageError } from '../../../domain/errors.ts';
-import { exportFormats, kinds } from '../../../domain/harvest-request.ts';
+import { exportFormats, kinds, REQUEST_DEFAULTS } from '../../../domain/harvest-request.ts';
 import {
   catchUpPolicies,
   checkScheduleName,
@@ -91,11 +91,8 @@ export function toSchedule(form: ScheduleForm, out: string): { schedule?: NewSch
   };
   if (Object.keys(errors).length > 0) return { errors };
   const formats = exportFormats.filter((format) => form.formats.includes(format));
-  const everything = { filter: null, select: null, maxRecords: null, strategy: null, maxDeletes: null, since: null };
-  const mode = kinds.find((kind) => kind === form.mode) ?? 'sweep';
-  const policies = { onFailure: 'stop', onDrift: 'accept' } as const;
-  const rest = { ...everything, ...policies, mode, formats, shape: 'source', out } as const;
-  const requests = datasets.map((dataset) => ({ ...rest, dataset }));
+  const mode = kinds.find((kind) => kind === form.mode) ?? REQUEST_DEFAULTS.mode;
+  const requests = datasets.map((dataset) => ({ ...REQUEST_DEFAULTS, dataset, mode, formats, out }));
   return { schedule: { name, ...timetable, requests, ...rules }, errors };
 }
 
