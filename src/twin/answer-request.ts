@@ -96,13 +96,15 @@ function collection(question: Question, place: Place, parameters: readonly Param
   const { data, behaviour, baseUrl } = question;
   const query = parseQuery(parameters);
   const page = selectPage({ data, behaviour, query, ...place, shiftedBy: question.shiftedBy ?? 0 });
-  const render = rowRenderer({ data, baseUrl, cap: behaviour.cap }, place, query);
+  const isWhole = query.select === null && query.expand.size === 0;
+  const packed = isWhole ? place.table.packed : null;
+  const render = packed ?? rowRenderer({ data, baseUrl, cap: behaviour.cap }, place, query);
   const address = baseUrl + (splitOnce(question.target, '?')[0] ?? '');
   const end = { address, parameters, top: query.top, skip: query.skip, cap: behaviour.cap, hasMore: page.hasMore };
   const nextLink = nextLinkOf(behaviour.nextLink, end);
   const head = `{"odata.metadata":${contextUrl(question, place.schema, query)},${countMember(query, page.total, behaviour)}"value":[`;
   const tail = nextLink === null ? ']}' : `],"odata.nextLink":${JSON.stringify(nextLink)}}`;
-  const rows = page.indexes.map(render);
+  const rows = page.indexes.map((index) => render(index));
   const keyAt = (at: number): Key | null => place.table.keys[page.indexes.at(at) ?? -1] ?? null;
   return { ...jsonAnswer(200, { head, rows, tail }), firstKey: keyAt(0), lastKey: keyAt(-1) };
 }

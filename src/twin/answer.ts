@@ -1,7 +1,8 @@
+import { packPage, type RowText, rowToText } from './packed-rows.ts';
 import type { Key } from './table.ts';
 
 /** The rows of a page kept apart, so that a fault can repeat or drop some. */
-export type PageBody = { readonly head: string; readonly rows: readonly string[]; readonly tail: string };
+export type PageBody = { readonly head: string; readonly rows: readonly RowText[]; readonly tail: string };
 
 /** What is to be sent, before any fault. */
 export type Answer = {
@@ -26,7 +27,13 @@ export function jsonAnswer(status: number, body: string | PageBody): Answer {
 
 /** The text of a body. */
 export function bodyText(body: string | PageBody): string {
-  return typeof body === 'string' ? body : body.head + body.rows.join(',') + body.tail;
+  return typeof body === 'string' ? body : body.head + body.rows.map(rowToText).join(',') + body.tail;
+}
+
+/** The same as it is sent. */
+export function bodyBytes(body: string | PageBody): Buffer {
+  const isPacked = typeof body !== 'string' && typeof body.rows[0] === 'object';
+  return isPacked ? packPage(body) : Buffer.from(bodyText(body), 'utf8');
 }
 
 /** What IIS answers when no route fits. */

@@ -3,7 +3,7 @@ import { type Destination, destinationOf } from './navigate.ts';
 import type { ExpandTree, Query } from './query-options.ts';
 import { joinMembers, type RawMember, rawMembers } from './raw-json.ts';
 import { type EntitySchema, navigationOf, propertyOf } from './schema.ts';
-import type { Table } from './table.ts';
+import { rowTextAt, type Table } from './table.ts';
 import type { TwinData } from './twin-data.ts';
 
 export type RenderContext = {
@@ -32,7 +32,7 @@ export function rowRenderer(
     const expansion = expansionOf(context, from, { name, tree, select: select ?? null });
     return select === undefined ? [] : [expansion];
   });
-  const textOf: Render = (index) => table?.rows[index] ?? 'null';
+  const textOf: Render = (index) => (table && rowTextAt(table, index)) ?? 'null';
   if (selected === null && expansions.length === 0) return textOf;
   return (index) => {
     const members = rawMembers(textOf(index)).filter(({ name }) => selected === null || selected.has(name));

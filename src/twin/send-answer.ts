@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { type Answer, bodyText, htmlPage, type PageBody } from './answer.ts';
+import { type Answer, bodyBytes, htmlPage, type PageBody } from './answer.ts';
 import type { Fault, RetryAfter } from './faults.ts';
 
 /** What went out. */
@@ -90,7 +90,7 @@ function retryHeaders(retryAfter: RetryAfter | undefined): Headers {
 }
 
 function sendWhole(response: ServerResponse, answer: Answer, options: SendOptions, extra: Headers = {}): Sent {
-  const plain = Buffer.from(bodyText(answer.body), 'utf8');
+  const plain = bodyBytes(answer.body);
   const isGzip = options.isGzip && plain.length > 0;
   const body = isGzip ? gzipSync(plain, { level: 1 }) : plain;
   const encoding = isGzip ? { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' } : {};
@@ -135,7 +135,7 @@ async function reset(response: ServerResponse, answer: Answer, afterBytes: numbe
 }
 
 async function truncate(response: ServerResponse, answer: Answer, share: number): Promise<Sent> {
-  const length = Buffer.byteLength(bodyText(answer.body));
+  const length = bodyBytes(answer.body).length;
   await sendPart(response, answer, Math.floor(length * Math.min(Math.max(share, 0), 1)));
   response.socket?.end();
   return { status: answer.status, rows: 0 };
@@ -143,7 +143,7 @@ async function truncate(response: ServerResponse, answer: Answer, share: number)
 
 /** Headers for the whole body, and its first bytes; resolves when they are handed to the system. */
 async function sendPart(response: ServerResponse, answer: Answer, bytes: number): Promise<void> {
-  const body = Buffer.from(bodyText(answer.body), 'utf8');
+  const body = bodyBytes(answer.body);
   response.writeHead(answer.status, headersOf(answer, body.length));
   response.flushHeaders();
   await new Promise<void>((resolve) => response.write(body.subarray(0, bytes), () => resolve()));
@@ -154,7 +154,7 @@ async function sendSlowly(
   answer: Answer,
   pace: { durationMs: number; pieces?: number; signal: AbortSignal },
 ): Promise<Sent> {
-  const body = Buffer.from(bodyText(answer.body), 'utf8');
+  const body = bodyBytes(answer.body);
   const pieces = Math.max(1, Math.min(pace.pieces ?? 10, body.length));
   response.writeHead(answer.status, headersOf(answer, body.length));
   response.flushHeaders();

@@ -1,3 +1,4 @@
+import { type PackedRow, rowToText } from './packed-rows.ts';
 import { parseRow } from './raw-json.ts';
 import type { EntitySchema } from './schema.ts';
 
@@ -11,7 +12,9 @@ export type Key = number | string | bigint;
 export type Table = {
   readonly schema: EntitySchema;
   readonly keys: (Key | null)[];
+  /** Empty where rows are packed. */
   readonly rows: string[];
+  readonly packed: ((index: number) => PackedRow) | null;
   readonly columns: Map<string, readonly unknown[]>;
   readonly orderings: Map<string, Uint32Array>;
   readonly groups: Map<string, ReadonlyMap<unknown, readonly number[]>>;
@@ -32,7 +35,18 @@ export function createTable(schema: EntitySchema, rows: readonly KeyedRow[]): Ta
 
 /** A table of rows that are in ascending order of their keys already; it takes both arrays over. */
 export function sortedTable(schema: EntitySchema, keys: (Key | null)[], rows: string[]): Table {
-  return { schema, keys, rows, columns: new Map(), orderings: new Map(), groups: new Map() };
+  return { schema, keys, rows, packed: null, columns: new Map(), orderings: new Map(), groups: new Map() };
+}
+
+/** A table with the keys 1 to `count`, whose rows are made when they are asked for; the same each time. */
+export function packedTable(schema: EntitySchema, count: number, packed: (index: number) => PackedRow): Table {
+  const keys = Array.from({ length: count }, (_nothing, index) => index + 1);
+  return { ...sortedTable(schema, keys, []), packed };
+}
+
+/** The text of the row at an index; undefined where there is none. */
+export function rowTextAt({ keys, rows, packed }: Table, index: number): string | undefined {
+  return packed !== null && index in keys ? rowToText(packed(index)) : rows[index];
 }
 
 /** Null before everything; then numbers and bigints by value, everything else as text. */
@@ -73,8 +87,8 @@ export function columnOf(table: Table, field: string): readonly unknown[] {
   if (known !== undefined) return known;
   // Equal strings are kept once: a timestamp that 80,000 rows share would otherwise be 80,000 strings.
   const interned = new Map<unknown, unknown>();
-  const values = table.rows.map((text) => {
-    const value = parseRow(text)[field] ?? null;
+  const values = table.keys.map((_key, index) => {
+    const value = parseRow(rowTextAt(table, index) ?? 'null')[field] ?? null;
     if (!interned.has(value)) interned.set(value, value);
     return interned.get(value);
   });
@@ -107,7 +121,8 @@ export function orderingOf(table: Table, name: string, make: () => Uint32Array):
 
 /** A copy that can be changed without the original noticing. */
 export function copyTable(table: Table): Table {
-  return sortedTable(table.schema, table.keys.slice(), table.rows.slice());
+  const rows = table.keys.map((_key, index) => rowTextAt(table, index) ?? 'null');
+  return sortedTable(table.schema, table.keys.slice(), rows);
 }
 
 /** Inserts the row, or replaces the one with its key. */
