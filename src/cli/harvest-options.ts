@@ -28,6 +28,7 @@ export interface SelectionFlags {
   readonly sweep?: boolean;
   readonly step?: boolean;
   readonly since?: string;
+  readonly keysOnly?: boolean;
 }
 
 /** What the options that say *how* come out as. */
@@ -53,6 +54,12 @@ export function addSelectionOptions(command: Command): Command {
       '--since <time>',
       "only what has changed since then, by the source's clock, e.g. 2025-01-31T12:00:00",
       checkSince,
+    )
+    .addOption(
+      new Option(
+        '--keys-only',
+        'a sweep over keys and timestamps alone: marks what is gone at a fraction of the bytes, and counts the rest that differs',
+      ).conflicts(['step', 'since', 'filter', 'select', 'maxRecords', 'format', 'shape', 'out']),
     )
     .option('--filter <expression>', "only records that fit, in the source's own filter language")
     .option(
@@ -85,7 +92,7 @@ export function toRequest(
     select: flags.select ?? defaults.select,
     maxRecords: flags.maxRecords ?? defaults.maxRecords,
     strategy: flags.strategy ?? defaults.strategy,
-    formats: flags.format ?? defaults.formats,
+    formats: flags.keysOnly ? [] : (flags.format ?? defaults.formats),
     shape: flags.shape ?? defaults.shape,
     out: resolve(flags.out || settings.SHEAF_OUT),
     onFailure: flags.onFailure ?? defaults.onFailure,
@@ -93,6 +100,7 @@ export function toRequest(
     mode: flags.step || flags.since !== undefined ? 'step' : 'sweep',
     since: flags.since ?? defaults.since,
     onDrift: flags.onDrift ?? defaults.onDrift,
+    keysOnly: flags.keysOnly ?? defaults.keysOnly,
   };
 }
 

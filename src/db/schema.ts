@@ -88,6 +88,7 @@ export const runs = sheaf.table('runs', {
   timeWindow: jsonb('time_window').$type<TimeWindow>(),
   sourceLatest: timestamp('source_latest', { mode: 'string' }),
   isPlannedWhole: boolean('is_planned_whole').notNull().default(false),
+  ranges: jsonb('ranges').$type<readonly Span[]>(),
   finishedAt: moment('finished_at'),
   stalledAt: moment('stalled_at'),
 });

@@ -2,6 +2,7 @@ import type { Dataset } from './dataset.ts';
 import type { DriftPolicy } from './drift.ts';
 import { UsageError } from './errors.ts';
 import type { Entity } from './record.ts';
+import type { Span } from './span.ts';
 import { parseLocalTime, type TimeWindow } from './time-window.ts';
 
 export const strategies = ['keyset', 'offset'] as const;
@@ -22,6 +23,13 @@ export type Shape = (typeof shapes)[number];
 export const kinds = ['sweep', 'step'] as const;
 /** `sweep`: all that the request selects. `step`: of that, only what has changed since the last complete run of the same. */
 export type Kind = (typeof kinds)[number];
+
+export const runKinds = [...kinds, 'keys-only', 'repair'] as const;
+/**
+ * What a run is. `keys-only`: a sweep over the keys and timestamps, without content. `repair`: over ranges of keys in
+ * which the copy was found to differ from the source.
+ */
+export type RunKind = (typeof runKinds)[number];
 
 /** What to ask the source for: the part of a request that decides which records come back. */
 export interface Selection {
@@ -50,6 +58,8 @@ export interface HarvestRequest extends Selection {
   /** Of a step: from when on, by the source's clock, instead of from the watermark; see `checkSince`. */
   readonly since: string | null;
   readonly onDrift: DriftPolicy;
+  /** Of a sweep: asks for keys and timestamps only, which is enough to find what is gone. Requests of older versions do not say. */
+  readonly keysOnly?: boolean;
 }
 
 /** What a request asks for where it says nothing else: all of a dataset, into the table and into no file. */
@@ -65,6 +75,7 @@ export const REQUEST_DEFAULTS = {
   mode: 'sweep',
   since: null,
   onDrift: 'accept',
+  keysOnly: false,
 } as const satisfies Omit<HarvestRequest, 'dataset' | 'out'>;
 
 /** A source that is half empty is more likely ill than emptied. */
@@ -77,14 +88,63 @@ interface Sight {
   readonly timeWindow: TimeWindow | null;
 }
 
-/** Whether a run is over the whole dataset: what it does not see is not there. */
+/** Whether a run is over all records, of the whole dataset or of its ranges: what it does not see there is not there. */
 export function seesAll({ request, timeWindow }: Sight): boolean {
   return timeWindow === null && request.filter === null && request.select === null && request.maxRecords === null;
 }
 
-export function kindOf({ timeWindow }: Pick<Sight, 'timeWindow'>): Kind {
-  return timeWindow === null ? 'sweep' : 'step';
+interface Nature {
+  readonly request: Pick<HarvestRequest, 'keysOnly'>;
+  readonly timeWindow: TimeWindow | null;
+  /** Of a repair; null for any other run. */
+  readonly ranges: readonly Span[] | null;
 }
+
+export function kindOf({ request, timeWindow, ranges }: Nature): RunKind {
+  if (ranges !== null) return 'repair';
+  if (timeWindow !== null) return 'step';
+  return request.keysOnly ? 'keys-only' : 'sweep';
+}
+
+/** What the source is asked for: without any field selected, the key and the timestamp come along all the same. */
+export function selectionOf({
+  filter,
+  select,
+  maxRecords,
+  keysOnly,
+}: Selection & Pick<HarvestRequest, 'keysOnly'>): Selection {
+  return { filter, maxRecords, select: keysOnly ? [] : select };
+}
+
+/**
+ * Throws a UsageError for a sweep by keys that would not be one over the whole dataset, that is to write files, or that the
+ * source cannot be asked for.
+ */
+export function checkKeysOnly(
+  source: { readonly name: string; readonly canSelect: boolean },
+  request: HarvestRequest,
+): void {
+  if (!request.keysOnly) return;
+  if (!source.canSelect)
+    throw new UsageError(
+      `The source ${source.name} cannot be asked for some fields only, so a sweep by keys would cost what a sweep costs: leave --keys-only out.`,
+      { code: 'cannot-select', facts: { source: source.name } },
+    );
+  const misfit = MISFITS.find(({ is }) => is(request));
+  if (misfit === undefined) return;
+  throw new UsageError(
+    `A sweep by keys (--keys-only) looks for records that are gone, so it is over the whole dataset and brings no content: ${misfit.text}`,
+    { code: 'bad-keys-only', facts: { dataset: `${request.dataset.source}/${request.dataset.entity}` } },
+  );
+}
+
+const MISFITS: readonly { readonly is: (request: HarvestRequest) => boolean; readonly text: string }[] = [
+  { is: ({ mode, since }) => mode === 'step' || since !== null, text: 'it cannot be a step.' },
+  { is: ({ filter }) => filter !== null, text: 'leave --filter out.' },
+  { is: ({ select }) => select !== null, text: 'leave --select out.' },
+  { is: ({ maxRecords }) => maxRecords !== null, text: 'leave --max-records out.' },
+  { is: ({ formats }) => formats.length > 0, text: 'it writes no files; ask for no format.' },
+];
 
 /** Throws a UsageError for a step over an entity that does not say when its records change, or since no time. */
 export function checkMode(entity: Entity, { mode, since }: Pick<HarvestRequest, 'mode' | 'since'>): void {

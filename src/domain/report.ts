@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { drift } from './drift.ts';
-import { exportFormats, kinds } from './harvest-request.ts';
+import { exportFormats, runKinds } from './harvest-request.ts';
 import { type RunState, runStates } from './run.ts';
 import type { TimeWindow } from './time-window.ts';
 
@@ -45,6 +45,16 @@ export interface Proof {
   readonly missing: number;
   /** Why they were not marked as deleted, for a person; null when they were, or there is none. */
   readonly deletesWithheld: string | null;
+  /** Of a keys-only sweep: what the source has and the copy has not. Null, or left out, for any other run. */
+  readonly ahead?: Ahead | null;
+}
+
+/** What a look at keys and timestamps alone can tell that the copy lacks. */
+export interface Ahead {
+  /** Records that the copy does not have, or has marked as deleted. */
+  readonly added: number;
+  /** Records whose timestamp is not the copy's. */
+  readonly changed: number;
 }
 
 /** Whether a run may be called complete: all that the source has is there, and what it no longer has is marked so. */
@@ -92,9 +102,10 @@ export type ExportedFile = z.infer<typeof exportedFile>;
 export const runReport = z.object({
   run: z.string().meta({ examples: ['20261121-153012-x7k2'] }),
   dataset: z.string().meta({ examples: ['oda/Sag'] }),
-  kind: z
-    .enum(kinds)
-    .meta({ description: 'Over all that was asked for (`sweep`), or over what has changed (`step`).' }),
+  kind: z.enum(runKinds).meta({
+    description:
+      'Over all that was asked for (`sweep`), over what has changed (`step`), over all keys without content (`keys-only`), or over what was found to differ (`repair`).',
+  }),
   state: z.enum(runStates),
   reason: z.string().nullable().meta({ description: 'Why it is not complete; null when there is nothing to say.' }),
   expected: count.nullable().meta({ description: 'What the source said there was; null when it does not count.' }),
@@ -113,6 +124,10 @@ export const runReport = z.object({
   deletesWithheld: z.string().nullable().meta({
     description:
       'Why records that a sweep did not see were not marked as deleted; null when they were, or all were seen.',
+  }),
+  ahead: z.object({ added: count, changed: count }).nullable().meta({
+    description:
+      'Of a keys-only sweep: records that the source has and the copy has not (`added`), and records whose timestamp is not the copy’s (`changed`). Null for any other run.',
   }),
   durationMs: count,
   exports: z.array(exportedFile).readonly(),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '../db/database.ts';
-import { ensureDataset, findDataset } from '../db/queries/datasets.ts';
+import { ensureDataset, findDataset, getDataset } from '../db/queries/datasets.ts';
 import { endRun, insertRun, type NewRun, sealRun } from '../db/queries/runs.ts';
 import { insertSlices } from '../db/queries/slices.ts';
 import { createStaging, stagePlanned } from '../db/queries/staging.ts';
@@ -80,7 +80,7 @@ export async function planRun(context: ProducerContext, request: HarvestRequest,
 
 async function planWithin(context: ProducerContext, request: HarvestRequest, id: string): Promise<string> {
   const plan = await planHarvest(context, request);
-  const kind = kindOf({ timeWindow: plan.query.window ?? null });
+  const kind = kindOf({ request, timeWindow: plan.query.window ?? null, ranges: null });
   const dataset = await ensurePlannedDataset(context, request, plan);
   const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);
   const isSealed = await writePlan(context, { id, dataset, request, sourceUrl }, plan);
@@ -104,6 +104,7 @@ async function ensurePlannedDataset(
   const { entity } = plan.query;
   const { source, fetch } = reach(request.dataset.source);
   const name = datasetName({ source: source.name, entity: entity.name });
+  if (request.keysOnly) await getDataset(database, name); // there is nothing yet that could be gone
   // How a dataset is partitioned is decided once: by its own size, and not by that of a first harvest of a part of it.
   const isPart = !seesAll({ request, timeWindow: plan.query.window ?? null });
   const isNew = (await findDataset(database, name)) === undefined;

@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { findWatermark } from '../db/queries/watermarks.ts';
 import { datasetName } from '../domain/dataset.ts';
 import { PermanentError } from '../domain/errors.ts';
-import { checkMode, checkSince, type HarvestRequest } from '../domain/harvest-request.ts';
+import { checkKeysOnly, checkMode, checkSince, type HarvestRequest, selectionOf } from '../domain/harvest-request.ts';
 import { mayBeUntimed } from '../domain/record.ts';
 import { redact } from '../domain/redact.ts';
 import { beforeWatermark, clockIn, later, secondAfter } from '../domain/time-window.ts';
@@ -34,8 +34,10 @@ export async function surveyHarvest(
 ): Promise<Surveyed> {
   const entity = await source.check(fetch, request.dataset.entity, request);
   checkMode(entity, request);
-  const { filter, select, maxRecords, strategy } = request;
-  const query = { entity, selection: { filter, select, maxRecords } };
+  checkKeysOnly(source, request);
+  const { strategy } = request;
+  const query = { entity, selection: selectionOf(request) };
+  if (request.keysOnly) return { query, survey: await source.survey(fetch, query, strategy), sourceLatest: null };
   const from = request.mode === 'step' ? await startOf(source, database, { request, query }) : null;
   return from === null
     ? surveySweep({ source, fetch }, query, strategy)

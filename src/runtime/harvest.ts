@@ -5,7 +5,7 @@ import { createStaging, dropStaging } from '../db/queries/staging.ts';
 import type { RunRow } from '../db/schema.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { toStoredError, UsageError } from '../domain/errors.ts';
-import { checkMode, type HarvestRequest } from '../domain/harvest-request.ts';
+import { checkKeysOnly, checkMode, type HarvestRequest } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
 import { hasEnded, type RunState } from '../domain/run.ts';
 import { checkWritable } from '../exporters/export-directory.ts';
@@ -29,6 +29,7 @@ export async function checkRequests(
   for (const request of requests) {
     const { source, fetch } = reach(request.dataset.source);
     checkMode(await source.check(fetch, request.dataset.entity, request), request);
+    checkKeysOnly(source, request);
     await checkWritable(request.out);
   }
 }

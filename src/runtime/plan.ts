@@ -1,7 +1,7 @@
 import type { Settings } from '../config/options.ts';
 import type { Database } from '../db/database.ts';
 import { datasetName } from '../domain/dataset.ts';
-import { type HarvestRequest, type Kind, kindOf, type Strategy } from '../domain/harvest-request.ts';
+import { type HarvestRequest, type Kind, kindOf, type RunKind, type Strategy } from '../domain/harvest-request.ts';
 import type { Span } from '../domain/span.ts';
 import type { TimeWindow } from '../domain/time-window.ts';
 import { planHarvest } from '../producer/plan-run.ts';
@@ -14,7 +14,7 @@ export interface PlannedHarvest {
   readonly dataset: string;
   /** What was asked for, and what it comes to: a step without a watermark is a sweep. */
   readonly mode: Kind;
-  readonly kind: Kind;
+  readonly kind: RunKind;
   /** What a step would cover; null for a sweep. */
   readonly window: TimeWindow | null;
   readonly strategy: Strategy;
@@ -72,7 +72,7 @@ async function planOne({ sources, database }: Planning, request: HarvestRequest)
   return {
     dataset: datasetName({ source: request.dataset.source, entity: query.entity.name }),
     mode: request.mode,
-    kind: kindOf({ timeWindow: window }),
+    kind: kindOf({ request, timeWindow: window, ranges: null }),
     window,
     ...survey,
     pages,

@@ -73,6 +73,10 @@ function whyNot(run: RunRow, baseUrl: string): Refusal | null {
     const why = 'was harvested with --select: it goes into files only, and so do its rejects';
     return { code: 'cannot-replay', why };
   }
+  if (run.request.keysOnly) {
+    const why = 'was harvested with --keys-only: its rejects are keys without content';
+    return { code: 'cannot-replay', why };
+  }
   if ((run.state !== 'complete' && run.state !== 'partial') || run.mergedGeneration !== run.generation) {
     const why = `is ${run.state}; only rejects of a run that ended complete or partial can be replayed`;
     return { code: 'cannot-replay', why };

@@ -22,6 +22,8 @@ export interface Source {
   readonly baseUrl: string;
   /** The zone of the times that it writes without one, e.g. `Europe/Copenhagen`. */
   readonly timeZone: string;
+  /** Whether it can be asked for some fields of its records only. */
+  readonly canSelect: boolean;
 
   /** The entities that exist, from the source's metadata, which may be believed for some minutes. */
   entities(fetch: SourceFetch): Promise<readonly Entity[]>;

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Drift } from '../domain/drift.ts';
 import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
-import type { Kind } from '../domain/harvest-request.ts';
+import type { RunKind } from '../domain/harvest-request.ts';
 import type { Channel } from '../domain/notification.ts';
 import type { MergeCounts } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
@@ -37,7 +37,7 @@ export interface SheafEvents {
   'gate.slowed': { source: string; requestsPerSecond: number };
   'gate.narrowed': { source: string; requestsAtOnce: number };
   'gate.breaker': { source: string; breaker: BreakerState; error: StoredError | null };
-  'run.planned': { run: string; dataset: string; kind: Kind; slices: number; expected: number | null };
+  'run.planned': { run: string; dataset: string; kind: RunKind; slices: number; expected: number | null };
   'run.state': { run: string; state: RunState; reason: string | null };
   'run.stalled': { run: string; forMs: number; waiting: number; held: number };
   'slice.claimed': { run: string; slice: number; attempt: number };

@@ -88,9 +88,10 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
     // Records of which only some fields were asked for would wipe out the others: they go into files only.
     if (run.request.select === null) {
       const { dataset, entity } = run;
+      const writesContent = !run.request.keysOnly;
       const marksDeleted = isComplete(proof) && seesAll(run);
       const counts = await timed(clock, 'merge', () =>
-        mergeStaged(context.database, claim, { dataset, entity, rows, marksDeleted }),
+        mergeStaged(context.database, claim, { dataset, entity, rows, writesContent, marksDeleted }),
       );
       if (counts === undefined) return TAKEN_OVER;
       context.telemetry.emit('run.merged', { run: run.id, dataset: run.dataset, ...counts });

@@ -1,3 +1,4 @@
+import { countAhead } from '../db/queries/missing.ts';
 import type { Reread } from '../db/queries/refetch.ts';
 import { listSlices, sliceTotals } from '../db/queries/slices.ts';
 import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
@@ -48,7 +49,8 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   const proof = { ...facts, holds: look.reason === null, reason: look.reason, countAfter: look.count };
   if (!proof.holds) return { kind: 'judged', proof };
   const { missing, withheld } = await judgeDeletes(context, run);
-  return { kind: 'judged', proof: { ...proof, missing, deletesWithheld: withheld } };
+  const ahead = run.request.keysOnly ? await countAhead(database, run) : null;
+  return { kind: 'judged', proof: { ...proof, missing, deletesWithheld: withheld, ahead } };
 }
 
 /** What Sheaf itself knows, before the source is asked. */
@@ -74,6 +76,7 @@ async function ledgerFacts({ database }: WorkContext, run: RunRow, slices: reado
     window: run.timeWindow,
     missing: 0,
     deletesWithheld: null,
+    ahead: null,
   };
 }
 

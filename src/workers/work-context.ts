@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { RunRow } from '../db/schema.ts';
+import { selectionOf } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { Source, SourceFetch, SourceQuery } from '../sources/source.ts';
@@ -29,5 +30,5 @@ export function queryOf({
   request,
   timeWindow,
 }: Pick<RunRow, 'entity' | 'request' | 'timeWindow'>): SourceQuery {
-  return { entity, selection: request, window: timeWindow };
+  return { entity, selection: selectionOf(request), window: timeWindow };
 }

@@ -259,6 +259,7 @@ describe('a finaliser that another has followed', () => {
     dataset: 'oda/Sag',
     entity: { keyField: 'id', timestampField: null },
     rows: { distinctKeys: 2, hasDuplicates: false },
+    writesContent: true,
     marksDeleted: false,
   };
 

@@ -46,6 +46,7 @@ Examples:
   sheaf harvest oda/Dokument --max-records 1000 --json
   sheaf harvest oda/Sag --step
   sheaf harvest oda/Sag --since 2025-01-31T12:00:00
+  sheaf harvest oda/Sag --keys-only
 
 Exit codes: 0 complete, 1 failed, 2 bad usage or configuration, 3 partial, 4 cancelled; 130 after Ctrl-C.`;
 

@@ -24,7 +24,7 @@ export function addPlan(program: Command): void {
     .option('--json', 'print the plans as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  sheaf plan oda/Stemme\n  sheaf plan oda/Sag --filter "typeid eq 3" --json\n  sheaf plan oda/Sag --step',
+      '\nExamples:\n  sheaf plan oda/Stemme\n  sheaf plan oda/Sag --filter "typeid eq 3" --json\n  sheaf plan oda/Sag --step\n  sheaf plan oda/Sag --keys-only',
     )
     .action(plan);
 }
@@ -60,7 +60,8 @@ async function planAll(
   return withContext({ settings, rate, usesQueues: false }, (context) => planDatasets(context, requests));
 }
 
-function describeKind({ window, mode }: PlannedHarvest): string {
+function describeKind({ window, mode, kind }: PlannedHarvest): string {
+  if (kind === 'keys-only') return 'a sweep over keys and timestamps, without content';
   if (window !== null) return `a step: what has changed since ${window.from}, by the source's clock`;
   return mode === 'step' ? 'a sweep: no complete run has left a watermark yet' : 'a sweep: all that was asked for';
 }

@@ -7,11 +7,12 @@ import { hasEnded } from '../../domain/run.ts';
 export function renderReport(report: RunReport): string {
   const time = `${hasEnded(report.state) ? 'in' : 'for'} ${duration(report.durationMs)}`;
   const lines = [
-    `${report.dataset}: ${report.kind === 'step' ? 'step ' : ''}${report.state} ${time} (run ${report.run})`,
+    `${report.dataset}: ${report.kind === 'sweep' ? '' : `${report.kind} `}${report.state} ${time} (run ${report.run})`,
   ];
   if (report.reason !== null) lines.push(`  ${report.reason}`);
   lines.push(`  ${plural(report.records, 'record')} in ${plural(report.pages, 'page')}, ${expectation(report)}`);
   if (report.state === 'complete' || report.state === 'partial') lines.push(`  table: ${tableChanges(report)}`);
+  if (report.ahead !== null) lines.push(`  ${aheadText(report.ahead)}`);
   if (report.retries > 0)
     lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
   if (report.rejected > 0)
@@ -40,6 +41,12 @@ function isWithheld({ state, reason, deletesWithheld }: RunReport): boolean {
 /** A run that was to fail by drift would fail by it again. */
 function isRefused({ error }: RunReport): boolean {
   return error !== null && /^(?:metadata|record)-drift$/.test(error.code);
+}
+
+function aheadText({ added, changed }: NonNullable<RunReport['ahead']>): string {
+  if (added + changed === 0) return 'the source has no other keys and timestamps than the copy';
+  const found = `the source has ${plural(added, 'record')} that the copy has not, and ${plural(changed, 'record')} with another timestamp`;
+  return `${found}; bring their content with a step or, surely, a sweep`;
 }
 
 function tableChanges({ inserted, updated, unchanged, deleted, rekeyed }: RunReport): string {

@@ -36,8 +36,7 @@ export async function listDatasetLines(database: Database, name?: string): Promi
      cross join lateral (select count(*)::int as runs, max(id) as last from sheaf.runs where dataset = d.name) r
      left join lateral (
        select id, finished_at from sheaf.runs
-       where dataset = d.name and state = 'complete' and request ->> 'filter' is null
-         and time_window is null and request ->> 'select' is null and request ->> 'maxRecords' is null
+       where dataset = d.name and state = 'complete' and sheaf.is_full_sweep(runs)
        order by created_at desc limit 1) s on true
      left join lateral (
        select id, finished_at from sheaf.runs

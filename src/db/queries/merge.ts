@@ -17,6 +17,8 @@ interface MergeOptions {
   readonly dataset: string;
   readonly entity: Pick<Entity, 'keyField' | 'timestampField'>;
   readonly rows: StagedRows;
+  /** Writes what was staged. Not where it is keys without content. */
+  readonly writesContent: boolean;
   /** Marks what the run did not see as deleted; only for a sweep that was proved complete. */
   readonly marksDeleted: boolean;
 }
@@ -86,6 +88,7 @@ export async function noteMerged(client: pg.PoolClient, dataset: string, at: str
 }
 
 async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
+  if (!merge.writesContent) return markOnly(client, merge);
   const existing = await client.query('select from sheaf.records where dataset = $1 limit 1', [merge.dataset]);
   const isFirst = existing.rowCount === 0;
   const written = isFirst ? await writeAll(client, merge) : await writeDiffering(client, merge);
@@ -99,6 +102,13 @@ async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> 
     deleted: deleted - rekeyed,
     rekeyed,
   };
+}
+
+/** Of keys alone nothing can be written, and nothing said of what is unchanged. */
+async function markOnly(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
+  const deleted = merge.marksDeleted ? await markMissing(client, merge) : 0;
+  if (deleted > 0) await noteMerged(client, merge.dataset, merge.at);
+  return { inserted: 0, updated: 0, unchanged: 0, deleted, rekeyed: 0 };
 }
 
 type Written = Pick<MergeCounts, 'inserted' | 'updated'>;

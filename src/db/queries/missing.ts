@@ -1,3 +1,4 @@
+import type { Ahead } from '../../domain/report.ts';
 import type { Database } from '../database.ts';
 import type { RunRow } from '../schema.ts';
 import { stagingTable } from './staging.ts';
@@ -30,4 +31,29 @@ export async function countMissing({ pool }: Database, run: Pick<RunRow, 'id' | 
     [run.id, run.dataset],
   );
   return rows[0] ?? { live: 0, missing: 0, unnamed: 0 };
+}
+
+/**
+ * Picks the keys of dataset $2 that are known to be at the source in a form that could not be taken: rejected since its
+ * last full sweep was planned, and not taken since.
+ */
+export const REJECTED_KEYS = `
+  select j.key collate "C" as key from sheaf.rejects j join sheaf.runs f on f.id = j.run_id
+  where f.dataset = $2 and j.key is not null and j.outcome is distinct from 'taken' and f.created_at >= (
+    select max(w.created_at) from sheaf.runs w
+    where w.dataset = $2 and w.merged_generation = w.generation and sheaf.is_full_sweep(w))`;
+
+/** Counts what a look at keys and timestamps has found the copy to lack. Not what another run has written meanwhile. */
+export async function countAhead({ pool }: Database, run: Pick<RunRow, 'id' | 'dataset'>): Promise<Ahead> {
+  const { rows } = await pool.query<Ahead>(
+    `select count(*) filter (where r.key is null or r.deleted_at is not null) as added,
+            count(*) filter (where r.deleted_at is null and r.source_timestamp is distinct from s.source_timestamp
+                               and r.key is not null) as changed
+     from (select distinct on (key) key, source_timestamp from ${stagingTable(run.id)} order by key, ctid desc) s
+     left join sheaf.records r on r.dataset = $2 and r.key = s.key
+     where coalesce(r.changed_at <= (select created_at from sheaf.runs where id = $1), true)
+       and not (r.key is null and s.key in (${REJECTED_KEYS}))`,
+    [run.id, run.dataset],
+  );
+  return rows[0] ?? { added: 0, changed: 0 };
 }

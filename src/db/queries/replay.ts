@@ -132,7 +132,7 @@ const TAKE = `
   ), later_run as (
     select max(r.created_at) as planned_at from sheaf.runs r
     where r.dataset = $1 and r.source_url = $2 and r.state = 'complete' and r.merged_generation = r.generation
-      and r.time_window is null and r.request ->> 'filter' is null and r.request ->> 'select' is null and r.request ->> 'maxRecords' is null
+      and sheaf.is_full_sweep(r)
   ), known as (
     select c.id
     from candidate c cross join lateral (

@@ -42,6 +42,7 @@ export function summariseRun(
     rekeyed: merge?.rekeyed ?? 0,
     rejected: totals.rejects,
     deletesWithheld: run.proof?.deletesWithheld ?? null,
+    ahead: run.proof?.ahead ?? null,
     durationMs: (run.finishedAt ?? new Date()).getTime() - run.createdAt.getTime(),
     error: run.error,
   };

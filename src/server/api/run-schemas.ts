@@ -75,6 +75,10 @@ export const startRequest = z
       description:
         "When fields differ from before, or from the source's metadata: go on and report it (`accept`), or publish nothing (`fail`).",
     }),
+    keysOnly: z.boolean().default(false).meta({
+      description:
+        'Of a sweep: asks for keys and timestamps only, and marks what is gone. Brings no content: `formats` must be empty.',
+    }),
   })
   .meta({ id: 'StartRun', examples: [{ dataset: 'oda/Afstemning', formats: ['ndjson'] }] });
 export type StartRequest = z.infer<typeof startRequest>;
@@ -126,6 +130,9 @@ const proof = z
     rereadSlices: count,
     isExtended: z.boolean(),
     window: timeWindow.nullable(),
+    missing: count,
+    deletesWithheld: z.string().nullable(),
+    ahead: runReport.shape.ahead,
   })
   .partial() // runs of older versions have proofs without what came later
   .meta({ id: 'Proof', description: 'What verification found; the run is complete only when it holds.' });
@@ -147,6 +154,10 @@ export const runDetails = runReport
     sealedAt: moment.nullable().meta({ description: 'When its plan was whole; nothing is fetched before.' }),
     strategy: z.enum(strategies),
     window: timeWindow.nullable().meta({ description: 'What a step covers; null for a sweep.' }),
+    ranges: z
+      .array(span)
+      .nullable()
+      .meta({ description: 'What a repair covers, within `span`; null for any other run.' }),
     span,
     pageSize: count,
     request: startRequest.omit({ dataset: true }).partial().meta({ description: 'What was asked for.' }),

@@ -112,6 +112,7 @@ function toDetails(details: RunDetails): z.infer<typeof runDetails> {
     sealedAt: run.sealedAt?.toISOString() ?? null,
     strategy: run.strategy,
     window: run.timeWindow,
+    ranges: run.ranges === null ? null : [...run.ranges],
     span: run.span,
     pageSize: run.pageSize,
     request: { ...request, select: select === null ? null : [...select], formats: [...formats] },

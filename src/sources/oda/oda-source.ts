@@ -43,6 +43,7 @@ export function createOdaSource({ baseUrl, metadataMs = METADATA_MS }: OdaSource
     title: 'Open data of the Danish Parliament (Folketinget)',
     baseUrl: baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`,
     timeZone: 'Europe/Copenhagen',
+    canSelect: true,
     probePath: '', // the service document: a list of the entities
     entities,
     check: async (fetch, entity, selection) => checkSelection(await entities(fetch), entity, selection),

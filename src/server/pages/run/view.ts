@@ -127,7 +127,8 @@ function renderAsked({ run }: RunView): string {
   return html`<dl class="facts">!${rows.map(([term, text]) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`)}</dl>`;
 }
 
-function kindText({ timeWindow }: RunView['run']): string {
-  if (timeWindow === null) return 'a sweep, over all that was asked for';
-  return `a step, over what has changed since ${timeWindow.from} by the source's clock`;
+function kindText({ request, timeWindow, ranges }: RunView['run']): string {
+  if (ranges !== null) return `a repair, over ${plural(ranges.length, 'range')} of keys in which the copy differed`;
+  if (timeWindow !== null) return `a step, over what has changed since ${timeWindow.from} by the source's clock`;
+  return request.keysOnly ? 'a sweep over keys, without content' : 'a sweep, over all that was asked for';
 }
