@@ -1,5 +1,5 @@
 // Measures what the pages cost: how long the page of a run with 5,000 slices takes, and by how much ten viewers slow a
-// harvest down in the same process. `npm run bench:pages [pairs]`.
+// harvest of some seconds down in the same process. `npm run bench:pages [pairs]`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -15,10 +15,12 @@ import { generateData } from '../src/twin/generated-data.ts';
 const PAIRS = Number(process.argv[2] ?? 7);
 const VIEWERS = 10;
 const SLICES = 5_000;
+/** Of the real volume of Stemme: 370,000 records, some ten seconds. A real harvest takes longer. */
+const SCALE = 0.2;
 /** Linux counts processor time in hundredths of a second. */
 const TICK_MS = 10;
 
-const dataset = generateData({ seed: 1849, scale: 0.04, entities: ['Stemme'] });
+const dataset = generateData({ seed: 1849, scale: SCALE, entities: ['Stemme'] });
 const sheaf = await serveSheaf({ dataset });
 const worker = await startWorker(sheaf.context, 4);
 try {
@@ -58,10 +60,11 @@ function shown(harvested: Harvested | undefined): string {
 }
 
 async function harvest({ context, request, url }: ServedSheaf, isWatched = false): Promise<Harvested> {
+  const viewers = isWatched ? await startViewers() : null; // before the clock runs: it is not the pages that it costs
   const workBefore = await worked(context.database);
   const run = await launchRun(context, request('oda/Stemme', { formats: [] }));
-  const viewers = isWatched ? await startViewers(`${url}/runs/${run}/events`) : null;
-  await watchRuns(context, [run], { signal: AbortSignal.timeout(300_000), onProgress: () => undefined });
+  viewers?.stdin?.end(`${url}/runs/${run}/events`);
+  await watchRuns(context, [run], { signal: AbortSignal.timeout(600_000), onProgress: () => undefined });
   viewers?.kill();
   const workMs = (await worked(context.database)) - workBefore;
   const { state, sealedAt, finishedAt } = await getRun(context.database, run);
@@ -70,10 +73,10 @@ async function harvest({ context, request, url }: ServedSheaf, isWatched = false
 }
 
 /** Viewers in a process of their own: what they cost their own machine is not the harvest's. */
-async function startViewers(address: string): Promise<ChildProcess> {
+async function startViewers(): Promise<ChildProcess> {
   const program = fileURLToPath(new URL('./viewers.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, address, String(VIEWERS)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data'); // all of them are there
+  const child = spawn(process.execPath, [program, String(VIEWERS)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data'); // it is ready to be told what to look at
   return child;
 }
 
