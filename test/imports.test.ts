@@ -19,11 +19,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   workers: ['domain', 'sources', 'gate', 'exporters', 'queues', 'db', 'telemetry'],
   server: ['domain', 'producer', 'db', 'telemetry'],
   notifications: ['domain', 'db', 'telemetry'],
+  feed: ['domain', 'db', 'telemetry', 'notifications'],
   embedded: ['domain'],
   twin: [],
   runtime: [
     ...['domain', 'config', 'telemetry', 'db', 'queues', 'sources', 'gate', 'exporters', 'producer', 'workers'],
-    ...['server', 'notifications', 'embedded', 'twin'],
+    ...['server', 'notifications', 'feed', 'embedded', 'twin'],
   ],
   cli: ['runtime', 'domain', 'config'],
 };
@@ -45,6 +46,7 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/resources': ['telemetry/tracing.ts'],
   '@opentelemetry/sdk-trace-node': ['telemetry/tracing.ts'],
   'bullmq-otel': ['queues/queue-tracing.ts'],
+  '@platformatic/kafka': ['feed/kafka-target.ts'],
   'prom-client': ['telemetry/metrics.ts', 'server/metrics.ts'],
   '@bull-board/api': ['queues/queues.ts', 'server/board.ts', 'server/server-context.ts'],
   '@bull-board/fastify': ['server/board.ts'],

@@ -9,6 +9,7 @@ import { addDb } from './commands/db.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExport } from './commands/export.ts';
+import { addFeed } from './commands/feed.ts';
 import { addHarvest } from './commands/harvest.ts';
 import { addPlan } from './commands/plan.ts';
 import { addRejects } from './commands/rejects.ts';
@@ -52,6 +53,7 @@ export function createProgram(): Command {
     addExport,
     addSources,
     addSchedule,
+    addFeed,
     addWorker,
     addServe,
     addAccess,

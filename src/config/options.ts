@@ -218,6 +218,45 @@ export const options = {
     fallback: 'failed,partial',
     schema: endedStates.default(['failed', 'partial']),
   }),
+  SHEAF_FEED_SECRET: option({
+    summary:
+      'What changes told to webhooks (`sheaf feed`) are signed with, by the Standard Webhooks scheme; on every worker.',
+    fallback: 'unset: webhooks are told nothing',
+    schema: z
+      .string()
+      .regex(WEBHOOK_SECRET, 'whsec_ and 24 to 64 bytes in base64, as `openssl rand -base64 32` makes them')
+      .optional(),
+    isSecret: true,
+  }),
+  SHEAF_FEED_HOLD_MONTHS: option({
+    summary:
+      'For how many months longer than SHEAF_CHANGES_MONTHS changes are kept for a subscriber that has not been told them.',
+    fallback: '6',
+    schema: wholeNumber(0, 1_200).default(6),
+  }),
+  SHEAF_KAFKA_USERNAME: option({
+    summary: 'The user that workers sign in to Kafka as, with SHEAF_KAFKA_PASSWORD.',
+    fallback: 'unset: they do not sign in',
+    schema: z.string().min(1).optional(),
+  }),
+  SHEAF_KAFKA_PASSWORD: option({
+    summary: 'The password for that.',
+    fallback: 'unset',
+    schema: z.string().min(1).optional(),
+    isSecret: true,
+  }),
+  SHEAF_KAFKA_MECHANISM: option({
+    summary: 'How they sign in: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN, the last with SHEAF_KAFKA_TLS only.',
+    fallback: 'SCRAM-SHA-512',
+    schema: z
+      .enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'], 'SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN')
+      .default('SCRAM-SHA-512'),
+  }),
+  SHEAF_KAFKA_TLS: option({
+    summary: 'Whether connections to Kafka are encrypted: on or off. NODE_EXTRA_CA_CERTS names a CA of your own.',
+    fallback: 'off',
+    schema: z.enum(['on', 'off'], 'on or off').default('off'),
+  }),
   OTEL_EXPORTER_OTLP_ENDPOINT: option({
     summary: 'Where traces are sent to, by OTLP over HTTP: the base URL; `v1/traces` below it is posted to.',
     fallback: 'unset: nothing is traced',

@@ -11,6 +11,7 @@ import type { RunState } from '../domain/run.ts';
 import type { CatchUpPolicy, FiringKind, FiringState, OverlapPolicy } from '../domain/schedule.ts';
 import type { SliceState } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
+import type { SubscriptionKind } from '../domain/subscription.ts';
 import type { TimeWindow } from '../domain/time-window.ts';
 import { bigint, boolean, integer, jsonb, pgSchema, primaryKey, real, sql, text, timestamp } from './drizzle.ts';
 
@@ -296,6 +297,40 @@ export const scheduleRuns = sheaf.table(
   (table) => [primaryKey({ columns: [table.firingId, table.position] })],
 );
 
+export const subscriptions = sheaf.table('subscriptions', {
+  id: integer('id').generatedAlwaysAsIdentity().primaryKey(),
+  name: text('name').notNull(),
+  kind: text('kind').$type<SubscriptionKind>().notNull(),
+  target: text('target').notNull(),
+  prefix: text('prefix'),
+  tombstones: boolean('tombstones').notNull().default(false),
+  datasets: text('datasets').array(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  pausedAt: moment('paused_at'),
+  pausedFor: text('paused_for'),
+});
+
+export const feedPositions = sheaf.table(
+  'feed_positions',
+  {
+    subscriptionId: integer('subscription_id').notNull(),
+    dataset: text('dataset').notNull(),
+    at: moment('at').notNull(),
+    key: text('key').notNull().default(''),
+    claim: bigint('claim', { mode: 'number' }).notNull().default(0),
+    replays: integer('replays').notNull().default(0),
+    workerId: integer('worker_id'),
+    claimedUntil: moment('claimed_until'),
+    servedAt: moment('served_at'),
+    failures: integer('failures').notNull().default(0),
+    dueAt: moment('due_at').notNull().defaultNow(),
+    error: text('error'),
+    deliveredAt: moment('delivered_at'),
+    gapAt: moment('gap_at'),
+  },
+  (table) => [primaryKey({ columns: [table.subscriptionId, table.dataset] })],
+);
+
 export type RunRow = typeof runs.$inferSelect;
 export type SliceRow = typeof slices.$inferSelect;
 export type DatasetRow = typeof datasets.$inferSelect;
@@ -303,4 +338,5 @@ export type RejectRow = typeof rejects.$inferSelect;
 export type WorkerRow = typeof workers.$inferSelect;
 export type AuditRow = typeof audit.$inferSelect;
 export type ScheduleRow = typeof schedules.$inferSelect;
+export type SubscriptionRow = typeof subscriptions.$inferSelect;
 export type FiringRow = typeof scheduleFirings.$inferSelect;

@@ -8,7 +8,7 @@ export type AuditDetails = Readonly<Record<string, string | number | boolean | n
 
 /** What an action was done to, e.g. a run and its id. */
 export interface AuditTarget {
-  readonly kind: 'run' | 'dataset' | 'queue' | 'schedule' | 'database';
+  readonly kind: 'run' | 'dataset' | 'queue' | 'schedule' | 'subscription' | 'database';
   readonly id: string;
 }
 

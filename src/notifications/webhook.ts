@@ -14,22 +14,26 @@ const GONE = 410;
 
 /** Posts each message to a URL, signed. */
 export function createWebhook(options: WebhookOptions): Deliverer {
-  return {
-    channel: 'webhook',
-    deliver: async (message, stop) => {
-      try {
-        return judge(await post(options, message, stop));
-      } catch (error) {
-        return { kind: 'failed', detail: wordsOf(error) };
-      }
-    },
-  };
+  return { channel: 'webhook', deliver: (message, stop) => postSigned(options, message, stop) };
+}
+
+/** Posts a message, signed. Never throws. */
+export async function postSigned(
+  options: WebhookOptions,
+  message: Pick<Message, 'id' | 'body'>,
+  stop: AbortSignal,
+): Promise<Delivery> {
+  try {
+    return judge(await post(options, message, stop));
+  } catch (error) {
+    return { kind: 'failed', detail: wordsOf(error) };
+  }
 }
 
 /** Answers with the status; the receiver's words are not read. */
 async function post(
   { url, secret, userAgent, timeoutMs }: WebhookOptions,
-  { id, body }: Message,
+  { id, body }: Pick<Message, 'id' | 'body'>,
   stop: AbortSignal,
 ): Promise<number> {
   const timestamp = Math.floor(Date.now() / 1_000);

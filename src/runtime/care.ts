@@ -1,10 +1,8 @@
-import { changesKnownFrom, maintainChanges } from '../db/queries/changes.ts';
+import { changesKnownFrom, type MaintainedChanges, maintainChanges } from '../db/queries/changes.ts';
 import { type DatasetStats, datasetStats, type TableStats, tableStats } from '../db/queries/stats.ts';
 import type { SheafContext } from './context.ts';
 
-export interface Maintained {
-  /** Months of the change log that were dropped. */
-  readonly dropped: readonly string[];
+export interface Maintained extends MaintainedChanges {
   /** Changes before this are not known. */
   readonly changesFrom: string;
 }
@@ -13,9 +11,13 @@ export interface Maintained {
 export async function maintain({
   database,
   settings,
-}: Pick<SheafContext, 'database' | 'settings'>): Promise<Maintained> {
-  const dropped = await maintainChanges(database, settings.SHEAF_CHANGES_MONTHS);
-  return { dropped, changesFrom: (await changesKnownFrom(database)).toISOString() };
+  telemetry,
+}: Pick<SheafContext, 'database' | 'settings' | 'telemetry'>): Promise<Maintained> {
+  const { SHEAF_CHANGES_MONTHS: months, SHEAF_FEED_HOLD_MONTHS: held } = settings;
+  const done = await maintainChanges(database, { months, held });
+  if (done.held !== null) telemetry.emit('feed.held', { month: done.held });
+  for (const gap of done.gaps) telemetry.emit('feed.gap', gap);
+  return { ...done, changesFrom: (await changesKnownFrom(database)).toISOString() };
 }
 
 export interface DatabaseStats {

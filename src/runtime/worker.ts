@@ -11,6 +11,7 @@ import { maintain } from './care.ts';
 import { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
+import { type Feeding, startFeeding } from './feed.ts';
 import { type Joining, joinFleet } from './join-fleet.ts';
 import { type Notifying, startNotifying } from './notify.ts';
 import { collectSamples } from './sample-runs.ts';
@@ -29,7 +30,7 @@ export interface Worker {
   isWell(): boolean;
   /** Resolves when this process is of no use any more, because a store stays away; never, while it is. */
   readonly lost: Promise<OperatorError>;
-  /** Resolves when whoever is to be told of the ends of runs has been, within a minute; sooner when told to stop. */
+  /** Resolves when whoever is to be told of the ends of runs, and of changes, has been, within a minute; sooner when told to stop. */
   told(stop: AbortSignal): Promise<void>;
   /** Hands back what is under way and retires. Costs no attempt; safe twice. */
   stop(): Promise<void>;
@@ -69,7 +70,9 @@ export async function startWorker(
       if (!isStoreTrouble(error)) throw error;
       onError(error);
     };
-    return { id, ...health, told: working.notifying.told, stop: () => closing.close().catch(forgive) };
+    const { notifying, feeding } = working;
+    const told = async (stop: AbortSignal) => void (await Promise.all([notifying.told(stop), feeding.told(stop)]));
+    return { id, ...health, told, stop: () => closing.close().catch(forgive) };
   } catch (error) {
     await closing.close().catch(() => undefined);
     throw error;
@@ -84,6 +87,7 @@ interface Working {
   /** Null for a process that carries none out. */
   readonly schedules: Scheduling | null;
   readonly notifying: Notifying;
+  readonly feeding: Feeding;
 }
 
 /** Starts what takes work. It is stopped in reverse: what tells of the ends of runs when none can end any more by this process. */
@@ -93,6 +97,8 @@ async function takeWork(
 ): Promise<Working> {
   const notifying = startNotifying(context, id, onError);
   closing.add(() => notifying.stop());
+  const feeding = await startFeeding(context, id, onError);
+  closing.add(() => feeding.stop());
   const samples = collectSamples(context);
   closing.add(() => samples.stop());
   const { database, queues, telemetry, reach } = context;
@@ -103,10 +109,13 @@ async function takeWork(
   closing.add(() => slices.stop());
   const schedules = isPassing ? null : startScheduling(context, id, onError);
   closing.add(() => schedules?.stop());
-  reactions.runHasEnded = notifying.wake;
+  reactions.runHasEnded = () => {
+    notifying.wake();
+    feeding.wake();
+  };
   reactions.stopRun = slices.stopRun;
   await Promise.all([slices.queue.ready(), finaliser.queue.ready(), schedules?.queue.ready()]);
-  return { work, slices, finaliser, schedules, notifying };
+  return { work, slices, finaliser, schedules, notifying, feeding };
 }
 
 /** Watches whether work flows, and puts right what does not. */

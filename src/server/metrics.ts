@@ -70,8 +70,8 @@ function createLedgerGauges(gauge: GaugeOf): (fleet: FleetState | undefined) => 
     made.push(one);
     return one;
   };
-  const shows = [showStates, showRuns, showGates, showDatasets, showNotifications, showSchedules].map((create) =>
-    create(make),
+  const shows = [showStates, showRuns, showGates, showDatasets, showNotifications, showSchedules, showFeeds].map(
+    (create) => create(make),
   );
   return (fleet) => {
     for (const each of made) each.reset();
@@ -200,6 +200,29 @@ function showSchedules(gauge: GaugeOf): Show {
     for (const { schedule, overdueSeconds, last: state } of schedules) {
       overdue.set({ schedule }, overdueSeconds);
       if (state !== null) last.set({ schedule, state }, 1);
+    }
+  };
+}
+
+const FEED_STATES = ['active', 'failing', 'gap', 'paused'] as const;
+
+function showFeeds(gauge: GaugeOf): Show {
+  const states = gauge('sheaf_feed_state', '1 for the state that a subscription is in.', 'subscription', 'state');
+  const lag = gauge(
+    'sheaf_feed_lag_seconds',
+    'For how long the first change that a subscriber was not told has been there; 0 when it was told all.',
+    'subscription',
+  );
+  const failures = gauge(
+    'sheaf_feed_failures_in_row',
+    'Tries to tell a subscriber that failed in a row, of the dataset that has most of them.',
+    'subscription',
+  );
+  return ({ feeds }) => {
+    for (const { subscription, state, ...feed } of feeds) {
+      for (const each of FEED_STATES) states.set({ subscription, state: each }, state === each ? 1 : 0);
+      lag.set({ subscription }, feed.lagSeconds);
+      failures.set({ subscription }, feed.failures);
     }
   };
 }

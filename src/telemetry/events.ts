@@ -26,6 +26,15 @@ export interface NotificationTry {
   detail: string;
 }
 
+/** One try to tell a subscriber of changes. */
+export interface FeedTry {
+  subscription: string;
+  dataset: string;
+  id: string;
+  changes: number;
+  durationMs: number;
+}
+
 /**
  * Everything that Sheaf tells about its work while it works. The engine only emits; logs, metrics and traces subscribe.
  * Times are milliseconds.
@@ -64,6 +73,15 @@ export interface SheafEvents {
   'notification.delivered': NotificationTry;
   /** `againInMs` is null when it has been given up. */
   'notification.failed': NotificationTry & { againInMs: number | null };
+  'feed.delivered': FeedTry;
+  /** `failures` is how many tries have failed in a row. */
+  'feed.failed': FeedTry & { failures: number; detail: string; againInMs: number };
+  /** The receiver has said that it is gone. */
+  'feed.paused': { subscription: string; reason: string };
+  /** Changes were dropped, too old to be kept any longer, that the subscriber had not been told. */
+  'feed.gap': { subscription: string; dataset: string };
+  /** A month of changes is kept longer than was wished, for a subscriber that has not had it. */
+  'feed.held': { month: string };
   /** `route` is the pattern, never the address that was asked for: that may hold secrets. */
   'http.answered': { method: string; route: string; status: number; durationMs: number; actor: string | null };
 }

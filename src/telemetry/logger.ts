@@ -40,6 +40,11 @@ const LEVELS: { readonly [Name in EventName]: LevelOf<Name> } = {
   'connection.trouble': 'warn',
   'notification.delivered': 'info',
   'notification.failed': ({ againInMs }) => (againInMs === null ? 'error' : 'warn'),
+  'feed.delivered': 'debug',
+  'feed.failed': 'warn',
+  'feed.paused': 'error',
+  'feed.gap': 'error',
+  'feed.held': 'warn',
   'http.answered': ({ status, route }) => {
     if (status >= 500) return 'error';
     return PROBES.has(route) ? 'debug' : 'info';

@@ -46,6 +46,7 @@ export function createMetrics(telemetry: Telemetry, { version, engine }: Metrics
   countFinalisations(listen, registers);
   countRepairs(listen, registers);
   countNotifications(listen, registers);
+  countFeed(listen, registers);
   countAnswers(listen, registers);
   return {
     registry,
@@ -222,6 +223,26 @@ function countNotifications(listen: Listen, registers: Registry[]): void {
   listen('notification.failed', ({ channel, againInMs }) =>
     tries.inc({ channel, outcome: againInMs === null ? 'given-up' : 'failed' }),
   );
+}
+
+function countFeed(listen: Listen, registers: Registry[]): void {
+  const tries = new Counter({
+    name: 'sheaf_feed_tries_total',
+    help: 'Tries to tell a subscriber of changes: delivered or failed.',
+    labelNames: ['subscription', 'outcome'],
+    registers,
+  });
+  const changes = new Counter({
+    name: 'sheaf_feed_changes_total',
+    help: 'Changes that a subscriber was told, those that it was told again among them.',
+    labelNames: ['subscription'],
+    registers,
+  });
+  listen('feed.delivered', ({ subscription, changes: count }) => {
+    tries.inc({ subscription, outcome: 'delivered' });
+    changes.inc({ subscription }, count);
+  });
+  listen('feed.failed', ({ subscription }) => tries.inc({ subscription, outcome: 'failed' }));
 }
 
 function countAnswers(listen: Listen, registers: Registry[]): void {

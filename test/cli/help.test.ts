@@ -91,6 +91,7 @@ const documents = [
   'README.md',
   'docs/architecture.md',
   'docs/schedules.md',
+  'docs/feed.md',
   'docs/states.md',
   'docs/errors.md',
   'docs/operations.md',

@@ -41,6 +41,10 @@ export function addDb(program: Command): void {
             ? 'No month of the change log was old enough to be dropped.'
             : `Dropped ${done.dropped.join(', ')}.`,
         );
+        if (done.held !== null)
+          say(`Kept ${done.held} and what follows: \`sheaf feed list\` shows who has not had it.`);
+        for (const { subscription, dataset } of done.gaps)
+          say(`${subscription} will never have all of ${dataset}: it was away for too long. See: sheaf feed list`);
         say(`Changes are known from ${done.changesFrom} on.`);
       }),
     );

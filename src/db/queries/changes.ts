@@ -103,9 +103,32 @@ export async function changesKnownFrom({ pool }: Database): Promise<Date> {
   return rows[0].from;
 }
 
-/** Makes the months of the change log that will be needed, and drops those that ended more than `keptMonths` ago. Returns what was dropped. */
-export async function maintainChanges({ pool }: Database, keptMonths: number): Promise<string[]> {
+export interface MaintainedChanges {
+  /** Months that were dropped. */
+  readonly dropped: readonly string[];
+  /** The first month that is old enough to be dropped, and kept for a subscriber that has not had it; null for none. */
+  readonly held: string | null;
+  /** Who will never have what was dropped. */
+  readonly gaps: readonly { readonly subscription: string; readonly dataset: string }[];
+}
+
+/** How many whole months of changes are kept, and for how many more for subscribers that have not had them. */
+export interface KeptMonths {
+  readonly months: number;
+  readonly held: number;
+}
+
+/** Makes the months of the change log that will be needed, and drops those that are too old. */
+export async function maintainChanges({ pool }: Database, { months, held }: KeptMonths): Promise<MaintainedChanges> {
   await pool.query('select sheaf.make_change_months(2)');
-  const { rows } = await pool.query<{ name: string }>('select sheaf.drop_change_months($1) as name', [keptMonths]);
-  return rows.map(({ name }) => name);
+  const { rows } = await pool.query<{ outcome: string; name: string; dataset: string }>(
+    'select outcome, name, dataset from sheaf.drop_change_months($1, $2)',
+    [months, held],
+  );
+  const namesOf = (wanted: string) => rows.filter(({ outcome }) => outcome === wanted).map(({ name }) => name);
+  return {
+    dropped: namesOf('dropped'),
+    held: namesOf('held')[0] ?? null,
+    gaps: rows.filter(({ outcome }) => outcome === 'gap').map(({ name, dataset }) => ({ subscription: name, dataset })),
+  };
 }

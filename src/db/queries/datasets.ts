@@ -128,3 +128,9 @@ function partitionName(id: number, dataset: string): string {
     .replaceAll(/[^a-z0-9]+/g, '_')
     .slice(0, 40)}`;
 }
+
+/** The names of all datasets, the oldest first. */
+export async function listDatasetNames({ pool }: Database): Promise<string[]> {
+  const { rows } = await pool.query<{ name: string }>('select name from sheaf.datasets order by id');
+  return rows.map(({ name }) => name);
+}

@@ -1,6 +1,7 @@
 import type { BreakerState } from '../../domain/gate.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { SliceState } from '../../domain/slice.ts';
+import type { SubscriptionState } from '../../domain/subscription.ts';
 import type { Database } from '../database.ts';
 
 /** What is to be seen of the whole fleet in the ledger, for metrics. Durations are seconds. */
@@ -16,6 +17,7 @@ export interface FleetState {
   readonly datasets: readonly DatasetOutcome[];
   readonly notifications: readonly WaitingNotifications[];
   readonly schedules: readonly ScheduleOutcome[];
+  readonly feeds: readonly FeedStanding[];
 }
 
 export interface OpenRun {
@@ -61,7 +63,16 @@ export interface ScheduleOutcome {
   readonly last: string | null;
 }
 
-/** More datasets or schedules than this are left out, the last by name. */
+export interface FeedStanding {
+  readonly subscription: string;
+  readonly state: SubscriptionState;
+  /** Tries that failed in a row, of the dataset that has most of them. */
+  readonly failures: number;
+  /** For how long the first change that was not told has been there; 0 when there is none. */
+  readonly lagSeconds: number;
+}
+
+/** More datasets, schedules or subscriptions than this are left out, the last by name. */
 const MOST_NAMES = 200;
 
 /**
@@ -129,5 +140,20 @@ const FLEET = `
         'overdueSeconds', greatest(0, coalesce(extract(epoch from now() - s.next_at), 0)))), '[]')
       from (select id, name, next_at from sheaf.schedules order by name limit $2) s
       left join lateral (select state from sheaf.schedule_firings where schedule_id = s.id
-                         order by id desc limit 1) last on true)
+                         order by id desc limit 1) last on true),
+    'feeds', (select coalesce(json_agg(json_build_object(
+        'subscription', s.name,
+        'state', case when s.paused_at is not null then 'paused' when lag.has_gap then 'gap'
+                      when lag.failures > 0 then 'failing' else 'active' end,
+        'failures', coalesce(lag.failures, 0),
+        'lagSeconds', coalesce(extract(epoch from now() - lag.first), 0))), '[]')
+      from (select id, name, paused_at from sheaf.subscriptions order by name limit $2) s
+      left join lateral (
+        select max(p.failures) as failures, bool_or(p.gap_at is not null) as has_gap, min(untold.at) as first
+        from sheaf.feed_positions p join sheaf.datasets d on d.name = p.dataset
+        left join lateral (select c.at from sheaf.changes c
+                           where d.merged_at >= p.at and c.dataset = p.dataset and c.at >= p.at
+                             and (c.at, c.key) > (p.at, p.key)
+                           order by c.at, c.key limit 1) untold on true
+        where p.subscription_id = s.id) lag on true)
   ) as fleet`;

@@ -1,0 +1,34 @@
+import { count, duration, plural } from '../../domain/numbers.ts';
+import type { FeedProgress, SubscriptionReport } from '../../runtime/subscriptions.ts';
+import { table } from './table.ts';
+
+/** A table of subscriptions, and below it what is wrong with them. */
+export function renderSubscriptions(reports: readonly SubscriptionReport[], mostCounted: number): string {
+  const rows = reports.map((report) => [
+    report.name,
+    report.state,
+    `${report.kind} ${report.target}`,
+    report.datasets?.join(' ') ?? 'all',
+    report.progress.some(({ behind }) => behind >= mostCounted) ? `${count(report.behind)}+` : count(report.behind),
+    report.behind === 0 ? '-' : duration(report.ageMs),
+  ]);
+  const headings = ['SUBSCRIPTION', 'STATE', 'TO', 'DATASETS', 'BEHIND', 'FOR'];
+  return [table(headings, rows, ['BEHIND']), ...reports.flatMap(troublesOf)].join('\n');
+}
+
+function troublesOf({ name, reason, progress }: SubscriptionReport): string[] {
+  const paused = reason === null ? [] : [`${name}: paused, because ${reason}`];
+  const gaps = progress.filter(({ gapAt }) => gapAt !== null).map(({ dataset }) => dataset);
+  const gap =
+    gaps.length === 0
+      ? []
+      : [
+          `${name}: changes of ${gaps.join(', ')} were dropped before it was told. Have it read them anew from the table, then: sheaf feed replay ${name} --from <when it began to>`,
+        ];
+  return [...paused, ...gap, ...progress.filter(({ failures }) => failures > 0).map((each) => failureOf(name, each))];
+}
+
+function failureOf(name: string, { dataset, failures, error, nextTryAt }: FeedProgress): string {
+  const next = nextTryAt === null ? '' : `, next try at ${nextTryAt.slice(11, 19)} UTC`;
+  return `${name}: ${dataset}: ${error ?? 'failed'} (${plural(failures, 'failure')} in a row${next})`;
+}
