@@ -3,6 +3,7 @@ import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
 import { launchRun } from '../../src/runtime/harvest.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
+import { start } from '../support/command.ts';
 import { describeEngines } from '../support/engines.ts';
 import { type Fleet, startFleet } from '../support/fleet.ts';
 import { contentOf, ndjsonContent, type Row, tableContent } from '../support/independent.ts';
@@ -186,6 +187,38 @@ describeEngines('a step that is interrupted at every page', (redisUrl) => {
     expect(report.pages).toBeGreaterThanOrEqual(21);
     expect(await copyOf(fleet)).toEqual(source.content());
   });
+});
+
+describe('a step whose worker is killed at every page', () => {
+  it('goes on exactly where it was', async () => {
+    const { fleet, source } = await swept(range(1, 300));
+    edit(fleet, source, range(101, 300));
+    fleet.twin.setBehaviour({ cap: 20 });
+    const { context } = fleet;
+    const run = await launchRun(context, fleet.request(NAME, STEP));
+    const environment = { DATABASE_URL: context.settings.DATABASE_URL ?? '', SHEAF_ODA_URL: fleet.twin.url };
+    const now = async () => {
+      const { rows } = await context.database.pool.query<{ state: string; pages: number }>(
+        `select state, (select sum(pages)::int from sheaf.slices where run_id = r.id) as pages from sheaf.runs r where id = $1`,
+        [run],
+      );
+      return rows[0] ?? { state: 'gone', pages: 0 };
+    };
+    let kills = 0;
+    for (let before = await now(); before.state === 'fetching'; before = await now()) {
+      const worker = start(['worker', '--concurrency', '1'], environment);
+      const isFurther = async () => (await now()).pages > before.pages || (await now()).state !== 'fetching';
+      await expect.poll(isFurther, { timeout: 60_000, interval: 5 }).toBe(true);
+      worker.process.kill('SIGKILL');
+      await worker.finished;
+      kills += 1;
+    }
+    expect(kills).toBeGreaterThanOrEqual(8);
+    await fleet.startWorker();
+    const report = await fleet.ended(run);
+    expect(report).toMatchObject({ kind: 'step', state: 'complete', updated: 200 });
+    expect(await copyOf(fleet)).toEqual(source.content());
+  }, 180_000);
 });
 
 describe('a tie of 80,000 equal timestamps', () => {
