@@ -2,7 +2,6 @@
 // harvest of some seconds down in the same process. `npm run bench:pages [pairs]`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ServedSheaf, serveSheaf } from '../scripts/served-sheaf.ts';
 import type { Database } from '../src/db/database.ts';
@@ -11,14 +10,15 @@ import { readSliceMap } from '../src/db/queries/slice-map.ts';
 import { launchRun, watchRuns } from '../src/runtime/harvest.ts';
 import { startWorker } from '../src/runtime/worker.ts';
 import { generateData } from '../src/twin/generated-data.ts';
+import { median } from './median.ts';
+import { serverProcess } from './postgres.ts';
+import { hasProc, processorMs } from './processes.ts';
 
 const PAIRS = Number(process.argv[2] ?? 7);
 const VIEWERS = 10;
 const SLICES = 5_000;
 /** Of the real volume of Stemme: 370,000 records, some ten seconds. A real harvest takes longer. */
 const SCALE = 0.2;
-/** Linux counts processor time in hundredths of a second. */
-const TICK_MS = 10;
 
 const dataset = generateData({ seed: 1849, scale: SCALE, entities: ['Stemme'] });
 const sheaf = await serveSheaf({ dataset });
@@ -113,29 +113,11 @@ async function measurePage({ context, request, url }: ServedSheaf): Promise<void
 /** Processor time of this process and of its PostgreSQL, in milliseconds. Linux only: elsewhere without PostgreSQL's. */
 async function worked({ pool }: Database): Promise<number> {
   const { user, system } = process.cpuUsage();
-  const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid');
-  const server = readProcess(String(rows[0]?.pid))?.parent ?? '';
-  const children = existsSync('/proc') ? readdirSync('/proc').map(readProcess) : [];
-  const own = children.filter((each) => each?.parent === server).reduce((sum, each) => sum + (each?.ticks ?? 0), 0);
-  const { ticks = 0, ofEnded = 0 } = readProcess(server) ?? {};
-  return (user + system) / 1_000 + (own + ticks + ofEnded) * TICK_MS;
-}
-
-/** What /proc tells of a process: its parent, its processor time, and that of its children that have ended. */
-function readProcess(pid: string): { parent: string; ticks: number; ofEnded: number } | undefined {
-  const path = `/proc/${pid}/stat`;
-  if (!/^\d+$/.test(pid) || !existsSync(path)) return undefined;
-  const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11, 15).map(Number);
-  return { parent: fields[1] ?? '', ticks: user + system, ofEnded: endedUser + endedSystem };
+  return (user + system) / 1_000 + (hasProc ? processorMs(await serverProcess(pool)) : 0);
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await work();
   return performance.now() - startedAt;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

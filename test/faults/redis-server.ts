@@ -8,6 +8,8 @@ import { onExit } from './on-exit.ts';
 /** A Redis of the suite's own, which keeps nothing on disk. */
 export interface RedisServer {
   readonly url: string;
+  /** Of the server that runs now. */
+  readonly pid: number;
   flush(): Promise<void>;
   /** Kills it, and starts it again, empty, after a while. */
   restartEmpty(downMs: number): Promise<void>;
@@ -39,6 +41,9 @@ export async function startRedisServer(directory: string): Promise<RedisServer> 
   };
   return {
     url,
+    get pid() {
+      return server.pid ?? 0;
+    },
     flush: () => withRedis(url, (redis) => redis.flushall()),
     restartEmpty: async (downMs) => {
       await end('SIGKILL');

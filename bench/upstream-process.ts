@@ -1,0 +1,46 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Edition } from './records.ts';
+
+export interface Upstream {
+  readonly url: string;
+  readonly pid: number;
+  serve(edition: Edition): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface UpstreamOptions {
+  readonly rows: number;
+  readonly latencyMs: number;
+  /** Each request is written there as a line of JSON. */
+  readonly requestLog?: string;
+}
+
+export async function startUpstream({ rows, latencyMs, requestLog = '' }: UpstreamOptions): Promise<Upstream> {
+  const program = fileURLToPath(new URL('./upstream.ts', import.meta.url));
+  const child = fork(program, [String(rows), String(latencyMs), requestLog]);
+  const ended = once(child, 'exit');
+  const url = String(await answerOf(child));
+  return {
+    url,
+    pid: child.pid ?? 0,
+    serve: async (edition) => {
+      const answer = answerOf(child);
+      child.send(edition);
+      await answer;
+    },
+    stop: async () => {
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+async function answerOf(child: ChildProcess): Promise<unknown> {
+  const ended = once(child, 'exit').then(() => {
+    throw new Error('the upstream has ended by itself');
+  });
+  const [message] = await Promise.race([once(child, 'message'), ended]);
+  return message;
+}

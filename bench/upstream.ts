@@ -1,0 +1,19 @@
+// The upstream of the bench, in a process of its own: `node bench/upstream.ts <rows> <latency> [request log]`. Its parent
+// tells it which edition of the data to serve.
+import { startTwin } from '../src/twin/start-twin.ts';
+import { type Edition, makeEditions } from './records.ts';
+
+const [rows = '', latency = '0', requestLogFile = ''] = process.argv.slice(2);
+
+const datasets = makeEditions(Number(rows));
+const twin = await startTwin({
+  dataset: datasets.first,
+  latencyMs: Number(latency),
+  ...(requestLogFile === '' ? {} : { requestLogFile }),
+});
+process.on('message', (edition: Edition) => {
+  twin.replaceWith(datasets[edition]);
+  process.send?.(edition);
+});
+process.once('disconnect', () => process.exit());
+process.send?.(twin.url);

@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Harvested } from '../../bench/harvests.ts';
+import { hasProc } from '../../bench/processes.ts';
+
+const BENCH = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
+const run = promisify(execFile);
+
+describe.runIf(hasProc)('the bench', () => {
+  it('measures harvests by the command, each checked, in a short form', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sheaf-bench-test-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const json = join(folder, 'figures.json');
+    const options = ['--quick', '--rows', '1000', '--programs', 'sheaf-postgres', '--phases', 'cold,changed'];
+    const { stdout } = await run(process.execPath, [BENCH, ...options, '--json', json]);
+    expect(stdout).toMatch(/## 1,000 records, changed/);
+    const { harvested } = JSON.parse(await readFile(json, 'utf8')) as { harvested: Harvested[] };
+    expect(harvested.map(({ program, phase, rows, round }) => [program, phase, rows, round])).toEqual([
+      ['sheaf-postgres', 'cold', 1_000, 1],
+      ['sheaf-postgres', 'changed', 1_000, 1],
+    ]);
+    for (const { wallMs, ownMs, cpuMs, peakBytes, walBytes, queueBytes, redisBytes } of harvested) {
+      expect(wallMs).toBeGreaterThan(ownMs);
+      for (const each of [cpuMs, peakBytes].flatMap(({ program, postgres, upstream }) => [program, postgres, upstream]))
+        expect(each).toBeGreaterThan(0);
+      expect([cpuMs.redis, peakBytes.redis, redisBytes]).toEqual([0, 0, 0]);
+      expect(queueBytes).toBeGreaterThan(0);
+      expect(walBytes).toBeGreaterThan(0);
+    }
+    expect(harvested[0]?.walBytes).toBeGreaterThan(1_000_000); // every record is new
+  });
+});
