@@ -18,12 +18,14 @@ import {
   strategies,
 } from '../domain/harvest-request.ts';
 import { didYouMean } from '../domain/nearest.ts';
+import { type RelationForm, relationForms, tidyPaths } from '../domain/relations.ts';
 
 /** What the options that say *what* to harvest come out as; shared by `harvest` and `plan`. */
 export interface SelectionFlags {
   readonly filter?: string;
   readonly select?: readonly string[];
   readonly maxRecords?: number;
+  readonly expand?: readonly string[];
   readonly strategy?: Strategy;
   readonly sweep?: boolean;
   readonly step?: boolean;
@@ -39,6 +41,7 @@ export interface HarvestFlags extends SelectionFlags {
   readonly onFailure: FailurePolicy;
   readonly maxDeletes?: number;
   readonly onDrift: DriftPolicy;
+  readonly relations: RelationForm;
 }
 
 export function addSelectionOptions(command: Command): Command {
@@ -66,6 +69,11 @@ export function addSelectionOptions(command: Command): Command {
       '--select <fields>',
       'only these fields, separated by commas, and in files only: the table is left as it is',
       commaList,
+    )
+    .option(
+      '--expand <relations>',
+      'store the records that these relations lead to as well, e.g. SagAktør/Aktør; separated by commas, or given again',
+      (text: string, before?: readonly string[]) => [...(before ?? []), ...commaList(text)],
     )
     .option('--max-records <n>', 'stop after this many records, in key order', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .addOption(
@@ -100,6 +108,8 @@ export function toRequest(
     mode: flags.step || flags.since !== undefined ? 'step' : 'sweep',
     since: flags.since ?? defaults.since,
     onDrift: flags.onDrift ?? defaults.onDrift,
+    expand: flags.expand === undefined ? defaults.expand : tidyPaths(flags.expand),
+    relations: flags.relations ?? defaults.relations,
     keysOnly: flags.keysOnly ?? defaults.keysOnly,
   };
 }
@@ -127,6 +137,14 @@ export function addHarvestOptions(command: Command): Command {
       new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones, in files")
         .choices(shapes)
         .default('source'),
+    )
+    .addOption(
+      new Option(
+        '--relations <form>',
+        'what --expand brings: a file for each entity, or inside its parents in JSON files',
+      )
+        .choices(relationForms)
+        .default('flat'),
     )
     .option('--out <dir>', 'the folder to write files below (default: SHEAF_OUT, or out)')
     .addOption(

@@ -6,6 +6,7 @@ import type { BreakerState } from '../domain/gate.ts';
 import type { ExportFormat, HarvestRequest, Strategy } from '../domain/harvest-request.ts';
 import type { Channel, NotificationState } from '../domain/notification.ts';
 import type { Entity, Field, ReplayOutcome } from '../domain/record.ts';
+import type { Expansion } from '../domain/relations.ts';
 import type { MergeCounts, Proof } from '../domain/report.ts';
 import type { RunState } from '../domain/run.ts';
 import type { CatchUpPolicy, FiringKind, FiringState, OverlapPolicy } from '../domain/schedule.ts';
@@ -90,6 +91,7 @@ export const runs = sheaf.table('runs', {
   sourceLatest: timestamp('source_latest', { mode: 'string' }),
   isPlannedWhole: boolean('is_planned_whole').notNull().default(false),
   ranges: jsonb('ranges').$type<readonly Span[]>(),
+  expand: jsonb('expand').$type<readonly Expansion[]>(),
   finishedAt: moment('finished_at'),
   stalledAt: moment('stalled_at'),
 });
@@ -115,6 +117,7 @@ export const slices = sheaf.table(
     updatedAt: moment('updated_at').notNull().default(sql`now()`),
     dueAt: moment('due_at').notNull().default(sql`now()`),
     stagedAt: moment('staged_at'),
+    related: bigint('related', { mode: 'number' }).notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.runId, table.number] })],
 );
@@ -160,6 +163,7 @@ export const rejects = sheaf.table('rejects', {
   createdAt: moment('created_at').notNull().defaultNow(),
   replayedAt: moment('replayed_at'),
   outcome: text('outcome').$type<ReplayOutcome>(),
+  dataset: text('dataset'),
 });
 
 export const drift = sheaf.table(
@@ -187,8 +191,9 @@ export const exportFiles = sheaf.table(
     bytes: bigint('bytes', { mode: 'number' }).notNull(),
     sha256: text('sha256').notNull(),
     createdAt: moment('created_at').notNull().defaultNow(),
+    dataset: text('dataset').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.runId, table.generation, table.format] })],
+  (table) => [primaryKey({ columns: [table.runId, table.generation, table.dataset, table.format] })],
 );
 
 export const audit = sheaf.table('audit', {

@@ -2,6 +2,7 @@ import type { Dataset } from './dataset.ts';
 import type { DriftPolicy } from './drift.ts';
 import { UsageError } from './errors.ts';
 import type { Entity } from './record.ts';
+import type { RelationForm } from './relations.ts';
 import type { Span } from './span.ts';
 import { parseLocalTime, type TimeWindow } from './time-window.ts';
 
@@ -60,6 +61,10 @@ export interface HarvestRequest extends Selection {
   readonly onDrift: DriftPolicy;
   /** Of a sweep: asks for keys and timestamps only, which is enough to find what is gone. Requests of older versions do not say. */
   readonly keysOnly?: boolean;
+  /** Paths of the relations to follow, as `tidyPaths` spells them. Left out, or null: none. */
+  readonly expand?: readonly string[] | null;
+  /** How files show what comes by them. Left out: `flat`. */
+  readonly relations?: RelationForm;
 }
 
 /** What a request asks for where it says nothing else: all of a dataset, into the table and into no file. */
@@ -76,6 +81,8 @@ export const REQUEST_DEFAULTS = {
   since: null,
   onDrift: 'accept',
   keysOnly: false,
+  expand: null,
+  relations: 'flat',
 } as const satisfies Omit<HarvestRequest, 'dataset' | 'out'>;
 
 /** A source that is half empty is more likely ill than emptied. */
@@ -143,6 +150,7 @@ const MISFITS: readonly { readonly is: (request: HarvestRequest) => boolean; rea
   { is: ({ filter }) => filter !== null, text: 'leave --filter out.' },
   { is: ({ select }) => select !== null, text: 'leave --select out.' },
   { is: ({ maxRecords }) => maxRecords !== null, text: 'leave --max-records out.' },
+  { is: ({ expand }) => (expand ?? []).length > 0, text: 'leave --expand out.' },
   { is: ({ formats }) => formats.length > 0, text: 'it writes no files; ask for no format.' },
 ];
 

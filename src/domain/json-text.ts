@@ -74,6 +74,32 @@ export function sliceArrayElements(text: string, property: string): string[] | u
   return elements;
 }
 
+/** An object's text without some of its properties, and the texts of their values. */
+export interface CutObject {
+  readonly text: string;
+  readonly cut: ReadonlyMap<string, string>;
+}
+
+/**
+ * Takes properties out of an object's text, which must be without whitespace between its tokens, as `sliceArrayElements`
+ * gives it. What is left is to the byte what it would be if they had never been there.
+ */
+export function cutProperties(text: string, isCut: (name: string) => boolean): CutObject {
+  const cursor: Cursor = { text, at: 1, isSpaced: false };
+  const kept: string[] = [];
+  const cut = new Map<string, string>();
+  while (cursor.at < text.length && text.charCodeAt(cursor.at) !== closeBrace) {
+    const start = cursor.at;
+    const name = takeKey(cursor);
+    const valueStart = cursor.at;
+    skipValue(cursor);
+    if (isCut(name)) cut.set(name, text.slice(valueStart, cursor.at));
+    else kept.push(text.slice(start, cursor.at));
+    skipComma(cursor);
+  }
+  return { text: `{${kept.join(',')}}`, cut };
+}
+
 /**
  * `JSON.parse`, except that a number which `JSON.stringify` would write differently becomes a {@link RawNumber}, so that
  * `JSON.stringify(parseLossless(text))` has the number texts of `text`. Without such numbers, this costs one walk over the text more than `JSON.parse`.

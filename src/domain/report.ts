@@ -11,6 +11,17 @@ export interface MergeCounts {
   readonly deleted: number;
   /** Records that went and came back under another key, with the same content: neither inserted nor deleted. */
   readonly rekeyed: number;
+  /** Of each dataset whose records came nested; left out where no relations were followed. */
+  readonly related?: readonly RelatedCounts[];
+}
+
+/** What came of records that came nested in others: they are never deleted by that. */
+export interface RelatedCounts {
+  readonly dataset: string;
+  readonly records: number;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
 }
 
 /** What verification found; stored with the run. A run is `complete` only when `holds`. */
@@ -93,10 +104,24 @@ export const exportedFile = z
     records: count,
     bytes: count,
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    dataset: z.string().meta({ description: "Whose records it holds: the run's own, or those that came nested." }),
   })
   .readonly()
   .meta({ id: 'ExportedFile' });
 export type ExportedFile = z.infer<typeof exportedFile>;
+
+const relatedReport = z
+  .object({
+    dataset: z.string().meta({ examples: ['oda/SagAktør'] }),
+    records: count.meta({ description: 'Different records that came, in however many parents.' }),
+    inserted: count,
+    updated: count,
+    unchanged: count,
+    rejected: count,
+  })
+  .readonly()
+  .meta({ id: 'RelatedRecords' });
+export type RelatedReport = z.infer<typeof relatedReport>;
 
 /** What `--json` prints for a run, and the API says of it. Scripts rely on these names. */
 export const runReport = z.object({
@@ -131,6 +156,9 @@ export const runReport = z.object({
   }),
   durationMs: count,
   exports: z.array(exportedFile).readonly(),
+  related: z.array(relatedReport).readonly().meta({
+    description: 'What came of records of other datasets that came nested (`expand`); empty where none did.',
+  }),
   drift: z.array(drift).readonly().meta({
     description:
       "In what fields differ from before, or from the source's metadata; each kind once a field, 200 at most.",

@@ -17,9 +17,8 @@ export const exporters: Readonly<Record<ExportFormat, Exporter>> = {
 /** Records to encode at once: bounds the text in memory, whatever the size of the batches that come. */
 const encodeSize = 250;
 
-export interface ExportRequest {
-  /** Created when it is missing. */
-  readonly directory: string;
+/** The files of one stream of records, a file for each format. */
+export interface ExportSet {
   /** The files are called `<baseName>.<extension>`. */
   readonly baseName: string;
   readonly formats: readonly ExportFormat[];
@@ -29,6 +28,13 @@ export interface ExportRequest {
   readonly records: AsyncIterable<readonly string[]> | Iterable<readonly string[]>;
   /** Gives each record another shape. What it gets may hold raw numbers (`isRawNumber`), which it may pass on; what it returns must be JSON values. */
   readonly transform?: ((record: Fields) => Fields) | undefined;
+}
+
+export interface ExportRequest extends ExportSet {
+  /** Created when it is missing. */
+  readonly directory: string;
+  /** Further files that go with these: published together, and in the same manifest. */
+  readonly also?: readonly ExportSet[];
   /** What `manifest.json` says besides the files. */
   readonly manifest: ManifestFacts;
   /** Heeded between batches. */
@@ -61,10 +67,9 @@ export async function writeExports(request: ExportRequest): Promise<StagedExport
   checkRequest(request);
   await createDirectory(request.directory);
   const outputs: Output[] = [];
+  const files: PublishedFile[] = [];
   try {
-    for (const format of new Set(request.formats)) outputs.push(await openOutput(request, exporters[format]));
-    const records = await encodeAll(request, outputs);
-    const files = await Promise.all(outputs.map((output) => finish(output, records)));
+    for (const set of setsOf(request)) files.push(...(await writeSet({ ...request, ...set }, outputs)));
     const manifest = await stageManifest(request.directory, request.manifest, files);
     const staged = outputs.map(({ file }) => file);
     return stagedExport(request.directory, { staged, manifest, files });
@@ -74,7 +79,27 @@ export async function writeExports(request: ExportRequest): Promise<StagedExport
   }
 }
 
-function checkRequest({ directory, baseName, formats, columns }: ExportRequest): void {
+function setsOf(request: ExportRequest): readonly ExportSet[] {
+  return [request, ...(request.also ?? [])];
+}
+
+/** Writes the files of one set, and adds them to those that are open. */
+async function writeSet(request: ExportRequest, open: Output[]): Promise<readonly PublishedFile[]> {
+  const outputs: Output[] = [];
+  for (const format of new Set(request.formats)) {
+    const output = await openOutput(request, exporters[format]);
+    outputs.push(output);
+    open.push(output);
+  }
+  const records = await encodeAll(request, outputs);
+  return Promise.all(outputs.map((output) => finish(output, records)));
+}
+
+function checkRequest(request: ExportRequest): void {
+  for (const set of setsOf(request)) checkSet(set, request.directory);
+}
+
+function checkSet({ baseName, formats, columns }: ExportSet, directory: string): void {
   const refuse = (message: string) => new ExportError(message, { code: 'bad-request', path: directory });
   const unknown = formats.find((format) => !Object.hasOwn(exporters, format));
   if (unknown !== undefined)

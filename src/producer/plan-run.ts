@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import { ensureDataset, findDataset, getDataset } from '../db/queries/datasets.ts';
+import { createRelated } from '../db/queries/related.ts';
 import { endRun, insertRun, type NewRun, sealRun } from '../db/queries/runs.ts';
 import { insertSlices } from '../db/queries/slices.ts';
 import { createStaging, stagePlanned } from '../db/queries/staging.ts';
@@ -8,6 +9,7 @@ import { datasetName } from '../domain/dataset.ts';
 import { toStoredError } from '../domain/errors.ts';
 import { type HarvestRequest, kindOf, type Selection, seesAll } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
+import { type Expansion, relatedEntities } from '../domain/relations.ts';
 import { newRunId } from '../domain/run.ts';
 import { cutIntoSlices } from '../domain/slice.ts';
 import type { Span } from '../domain/span.ts';
@@ -111,7 +113,21 @@ async function ensurePlannedDataset(
   const expected =
     isPart && isNew ? await source.count(fetch, { entity, selection: EVERYTHING }) : plan.survey.expected;
   await ensureDataset(database, { name, source: source.name, entity, expected });
+  await ensureRelatedDatasets({ database, source, fetch }, plan.query.expand ?? []);
   return name;
+}
+
+/** What comes nested is a part of its dataset, most often a small one. */
+async function ensureRelatedDatasets(
+  { database, source, fetch }: ReachableSource & Pick<ProducerContext, 'database'>,
+  expand: readonly Expansion[],
+): Promise<void> {
+  for (const entity of relatedEntities(expand)) {
+    const name = datasetName({ source: source.name, entity: entity.name });
+    if ((await findDataset(database, name)) !== undefined) continue;
+    const expected = await source.count(fetch, { entity, selection: EVERYTHING });
+    await ensureDataset(database, { name, source: source.name, entity, expected });
+  }
 }
 
 const EVERYTHING: Selection = { filter: null, select: null, maxRecords: null };
@@ -123,12 +139,13 @@ async function writePlan(context: ProducerContext, run: PlannedRun, plan: Plan):
   const { database, telemetry } = context;
   const { strategy, span, pageSize, expected, whole } = plan.survey;
   const { query, sourceLatest, requests: planRequests } = plan;
-  const { entity, window = null } = query;
-  const planned = { entity, strategy, span, pageSize, expected, planRequests, sourceLatest };
+  const { entity, window = null, expand = null } = query;
+  const planned = { entity, expand, strategy, span, pageSize, expected, planRequests, sourceLatest };
   await insertRun(database, { ...run, ...planned, timeWindow: window, isPlannedWhole: whole !== null });
   try {
-    if (!(await agreeOnFields(context, run, entity))) return false;
+    if (!(await agreeOnFields(context, run, { entity, expand: expand ?? [] }))) return false;
     await createStaging(database, run.id);
+    if (expand !== null) await createRelated(database, run.id);
     await insertSlices(database, run.id, plan.slices);
     if (whole !== null && plan.slices.length > 0)
       for (const drift of await stagePlanned(database, run.id, whole))

@@ -5,6 +5,7 @@ import { PermanentError } from '../domain/errors.ts';
 import { checkKeysOnly, checkMode, checkSince, type HarvestRequest, selectionOf } from '../domain/harvest-request.ts';
 import { mayBeUntimed } from '../domain/record.ts';
 import { redact } from '../domain/redact.ts';
+import { checkRelations, type Expansion } from '../domain/relations.ts';
 import { beforeWatermark, clockIn, later, secondAfter } from '../domain/time-window.ts';
 import type { Source, SourceFetch, SourceQuery, Survey } from '../sources/source.ts';
 
@@ -35,13 +36,23 @@ export async function surveyHarvest(
   const entity = await source.check(fetch, request.dataset.entity, request);
   checkMode(entity, request);
   checkKeysOnly(source, request);
+  checkRelations(request);
+  const expand = await source.relate(fetch, entity, request.expand ?? []);
   const { strategy } = request;
   const query = { entity, selection: selectionOf(request) };
   if (request.keysOnly) return { query, survey: await source.survey(fetch, query, strategy), sourceLatest: null };
   const from = request.mode === 'step' ? await startOf(source, database, { request, query }) : null;
-  return from === null
-    ? surveySweep({ source, fetch }, query, strategy)
-    : surveyStep({ source, fetch }, { ...query, from }, strategy);
+  const surveyed =
+    from === null
+      ? await surveySweep({ source, fetch }, query, strategy)
+      : await surveyStep({ source, fetch }, { ...query, from }, strategy);
+  return expand.length === 0 ? surveyed : withRelations(surveyed, expand);
+}
+
+/** What a survey brings along has nothing nested in it, so that all there is has to be asked for once more. */
+function withRelations({ query, survey, sourceLatest }: Surveyed, expand: readonly Expansion[]): Surveyed {
+  const isEmpty = survey.span.after === survey.span.upto;
+  return { query: { ...query, expand }, survey: isEmpty ? survey : { ...survey, whole: null }, sourceLatest };
 }
 
 type Strategy = HarvestRequest['strategy'];
@@ -55,7 +66,7 @@ async function startOf(
   if (request.since !== null) return checkSince(request.since);
   if (database === null) return null;
   const dataset = datasetName({ source: source.name, entity: query.entity.name });
-  const of = { dataset, sourceUrl: redact(source.baseUrl), request: query.selection };
+  const of = { dataset, sourceUrl: redact(source.baseUrl), request };
   const watermark = await findWatermark(database, of);
   return watermark === null ? null : beforeWatermark(watermark);
 }

@@ -51,7 +51,7 @@ export async function exportDataset(
     },
   });
   try {
-    return await staged.publish();
+    return (await staged.publish()).map((file) => ({ ...file, dataset: request.dataset }));
   } finally {
     await staged.discard();
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createRelated } from '../db/queries/related.ts';
 import { cancelRun, getRun, pauseRun, reopenRun, unattendedFinalisations, unpauseRun } from '../db/queries/runs.ts';
 import { type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
 import { createStaging, dropStaging } from '../db/queries/staging.ts';
@@ -7,6 +8,7 @@ import { isStoreTrouble } from '../domain/classify.ts';
 import { toStoredError, UsageError } from '../domain/errors.ts';
 import { checkKeysOnly, checkMode, type HarvestRequest } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
+import { checkRelations } from '../domain/relations.ts';
 import { hasEnded, type RunState } from '../domain/run.ts';
 import { checkWritable } from '../exporters/export-directory.ts';
 import { enqueueSlices, handOn } from '../producer/enqueue-slices.ts';
@@ -28,8 +30,11 @@ export async function checkRequests(
 ): Promise<void> {
   for (const request of requests) {
     const { source, fetch } = reach(request.dataset.source);
-    checkMode(await source.check(fetch, request.dataset.entity, request), request);
+    const entity = await source.check(fetch, request.dataset.entity, request);
+    checkMode(entity, request);
     checkKeysOnly(source, request);
+    checkRelations(request);
+    await source.relate(fetch, entity, request.expand ?? []);
     await checkWritable(request.out);
   }
 }
@@ -83,6 +88,7 @@ export async function resumeRun(context: SheafContext, run: RunRow): Promise<voi
   await checkWritable(run.request.out);
   await reconcile(context, { stallMinutes: context.settings.SHEAF_STALL_MINUTES });
   await createStaging(database, run.id); // dropped when it was long ago; what is missing is then fetched again
+  if (run.expand !== null) await createRelated(database, run.id);
   if (hasEnded(run.state) && (await reopenRun(database, run.id))) {
     telemetry.emit('run.state', { run: run.id, state: 'fetching', reason: null });
   }

@@ -1,7 +1,10 @@
 import { type ReplayCounts, replayBatch } from '../db/queries/replay.ts';
 import type { RunRow } from '../db/schema.ts';
+import { datasetName } from '../domain/dataset.ts';
 import { UsageError } from '../domain/errors.ts';
+import type { Entity } from '../domain/record.ts';
 import { redact } from '../domain/redact.ts';
+import { relatedEntities } from '../domain/relations.ts';
 import type { ReplayedRun, ReplayReport } from '../domain/replay-report.ts';
 import { isSourceOf } from '../workers/work-context.ts';
 import type { SheafContext } from './context.ts';
@@ -47,19 +50,40 @@ export async function replayRejects(
   return { of: target.name, dryRun: options.isDryRun, ...total, runs, skipped };
 }
 
-async function replayRun(
-  { database, reach }: SheafContext,
-  run: RunRow,
-  { reason, isDryRun }: ReplayOptions,
-): Promise<ReplayedRun | Refusal> {
-  const { source } = reach(run.request.dataset.source);
+async function replayRun(context: SheafContext, run: RunRow, options: ReplayOptions): Promise<ReplayedRun | Refusal> {
+  const { source } = context.reach(run.request.dataset.source);
   const refusal = whyNot(run, source.baseUrl);
   if (refusal !== null) return refusal;
-  const normalise = (text: string) => source.normalise(run.entity, text);
+  let total: ReplayCounts = { taken: 0, superseded: 0, rejected: 0 };
+  const nested = relatedEntities(run.expand ?? []).map((entity) => ({
+    entity,
+    related: datasetName({ source: source.name, entity: entity.name }),
+  }));
+  for (const part of [{ entity: run.entity, related: null }, ...nested]) {
+    const counts = await replayPart(context, run, { ...options, ...part });
+    if ('why' in counts) return counts;
+    total = plus(total, counts);
+  }
+  return { run: run.id, dataset: run.dataset, ...total };
+}
+
+interface ReplayPart extends ReplayOptions {
+  readonly entity: Entity;
+  /** The dataset of nested records; null for the run's own. */
+  readonly related: string | null;
+}
+
+async function replayPart(
+  { database, reach }: SheafContext,
+  run: RunRow,
+  { entity, related, reason, isDryRun }: ReplayPart,
+): Promise<ReplayCounts | Refusal> {
+  const { source } = reach(run.request.dataset.source);
+  const normalise = (text: string) => source.normalise(entity, text);
   let total: ReplayCounts = { taken: 0, superseded: 0, rejected: 0 };
   for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-    const result = await replayBatch(database, { run, reason, before, normalise, isDryRun });
-    if (result.kind === 'done') return { run: run.id, dataset: run.dataset, ...total };
+    const result = await replayBatch(database, { run, related, reason, before, normalise, isDryRun });
+    if (result.kind === 'done') return total;
     if (result.kind === 'reopened')
       return { code: 'cannot-replay', why: 'was set going again meanwhile; replay its rejects when it has ended' };
     total = plus(total, result.counts);

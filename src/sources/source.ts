@@ -1,6 +1,7 @@
 import type { Drift } from '../domain/drift.ts';
 import type { Selection, Strategy } from '../domain/harvest-request.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
+import type { Expansion } from '../domain/relations.ts';
 import type { Span } from '../domain/span.ts';
 import type { TimeWindow } from '../domain/time-window.ts';
 
@@ -34,6 +35,13 @@ export interface Source {
    */
   check(fetch: SourceFetch, entity: string, selection: Selection): Promise<Entity>;
 
+  /**
+   * Where relations lead from an entity, and others from there: what `expand` of a query holds. Throws a UsageError that
+   * names what exists and the nearest name for an unknown relation, and one for paths deeper than the source follows; a
+   * source that follows none refuses every path.
+   */
+  relate(fetch: SourceFetch, entity: Entity, paths: readonly string[]): Promise<readonly Expansion[]>;
+
   /** Asks the source what a plan needs to know. A few requests, whatever the volume. */
   survey(fetch: SourceFetch, query: SourceQuery, strategy: Strategy | null): Promise<Survey>;
 
@@ -61,6 +69,12 @@ export interface Source {
    */
   readPage(query: SourceQuery, position: PagePosition, body: string): Page;
 
+  /** The path of the rows of a nested collection that its page has not brought. */
+  restPath(rest: Rest): string;
+
+  /** What the answer to `restPath` means. Throws like `readPage`. */
+  readRest(rest: Rest, body: string): NestedPart;
+
   /**
    * One record's text, as a page once held it, normalised as `readPage` would today: what is the same in both cases has
    * the same key, hash and text. Never throws: what cannot be taken is a reject.
@@ -77,6 +91,8 @@ export interface SourceQuery {
   readonly selection: Selection;
   /** Of a step: only records that were last changed within it. Null, or left out: all. */
   readonly window?: TimeWindow | null;
+  /** Relations whose records the pages bring along; nothing else of a query is changed by them. Left out: none. */
+  readonly expand?: readonly Expansion[];
 }
 
 /** A span of keys or of positions. Without a strategy: of keys, where the source can range over them. */
@@ -123,6 +139,38 @@ export interface Page {
   /** The cursor of the following page; null when the span is exhausted. */
   readonly next: number | null;
   /** In what its rows differ from the entity's fields, each once; see `observeFields`. */
+  readonly drift: readonly Drift[];
+  /** Its rows with what came nested in them, taken or not; left out where the query follows no relations. */
+  readonly nested?: readonly NestedRow[];
+}
+
+/** A row, and what came nested in it. */
+export interface NestedRow {
+  /** As it would have come without: the same text, and the same hash. */
+  readonly taken: NormalisedRecord | RejectedRecord;
+  readonly relations: readonly NestedRelation[];
+}
+
+export interface NestedRelation {
+  readonly expansion: Expansion;
+  readonly rows: readonly NestedRow[];
+  /** Where those are that the source has cut off; null when these are all. */
+  readonly rest: Rest | null;
+}
+
+/** What is missing of a nested collection. */
+export interface Rest {
+  readonly expansion: Expansion;
+  /** The address that the source gave for it. */
+  readonly link: string;
+  /** Rows after which the source is known to cut. */
+  readonly full: number;
+}
+
+/** Some rows of a nested collection. */
+export interface NestedPart {
+  readonly rows: readonly NestedRow[];
+  readonly rest: Rest | null;
   readonly drift: readonly Drift[];
 }
 

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { saveExports } from '../db/queries/exports.ts';
 import { mergeStaged, type StagedRows } from '../db/queries/merge.ts';
-import { readStaged } from '../db/queries/records.ts';
 import { type Reread, refetchSlices, rereadSlices } from '../db/queries/refetch.ts';
 import {
   claimFinalise,
@@ -26,7 +25,7 @@ import type { ManifestFacts } from '../exporters/manifest.ts';
 import { type StagedExport, writeExports } from '../exporters/write-export.ts';
 import type { Source, SourceQuery } from '../sources/source.ts';
 import type { SheafEvents, Telemetry } from '../telemetry/events.ts';
-import { exportShape } from './export-shape.ts';
+import { exportSets, fileNameOf, relatedDatasets } from './export-sets.ts';
 import { refuseDrift } from './refuse-drift.ts';
 import { verifyRun } from './verify-run.ts';
 import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
@@ -90,10 +89,14 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
       const { dataset, entity } = run;
       const writesContent = !run.request.keysOnly;
       const marksDeleted = isComplete(proof) && seesAll(run);
-      const counts = await timed(clock, 'merge', () =>
-        mergeStaged(context.database, claim, { dataset, entity, rows, writesContent, marksDeleted }),
+      const merged = await timed(clock, 'merge', () =>
+        mergeStaged(context.database, claim, {
+          ...{ dataset, entity, rows, writesContent, marksDeleted },
+          related: relatedDatasets(run),
+        }),
       );
-      if (counts === undefined) return TAKEN_OVER;
+      if (merged === undefined) return TAKEN_OVER;
+      const { related: _nested, ...counts } = merged;
       context.telemetry.emit('run.merged', { run: run.id, dataset: run.dataset, ...counts });
     } else if (!(await passMerge(context.database, claim))) return TAKEN_OVER;
     if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
@@ -157,19 +160,11 @@ async function stageExports(
   { rows, proof }: { readonly rows: StagedRows; readonly proof: Proof },
 ): Promise<StagedExport | null> {
   const { run, source, query } = finalising;
-  if (run.request.formats.length === 0) return null;
+  const [first, ...also] = exportSets(context, { run, source, query, rows });
+  if (first === undefined) return null;
   const directory = exportDirectory(run);
   await removeLeftovers(directory);
-  const { columns, transform } = exportShape(source, query, run.request.shape);
-  return writeExports({
-    directory,
-    baseName: run.dataset.replace('/', '-'),
-    formats: run.request.formats,
-    columns,
-    transform,
-    records: readStaged(context.database, run.id, rows.hasDuplicates),
-    manifest: manifestOf(finalising, proof),
-  });
+  return writeExports({ ...first, also, directory, manifest: manifestOf(finalising, proof) });
 }
 
 /** What `manifest.json` says of a run besides its files. */
@@ -185,6 +180,7 @@ function manifestOf({ run, source }: Finalising, proof: Proof): ManifestFacts {
     filter: run.request.filter,
     select: run.request.select,
     shape: run.request.shape,
+    ...(run.expand && { expand: run.request.expand, relations: run.request.relations ?? 'flat' }),
     plannedAt: run.createdAt.toISOString(),
     proof,
   };
@@ -192,12 +188,16 @@ function manifestOf({ run, source }: Finalising, proof: Proof): ManifestFacts {
 
 /** Each generation has a directory of its own, so that what was published once never changes. */
 function exportDirectory(run: Pick<RunRow, 'id' | 'dataset' | 'generation' | 'request'>): string {
-  const directory = join(run.request.out, run.dataset.replace('/', '-'), run.id);
+  const directory = join(run.request.out, fileNameOf(run.dataset), run.id);
   return run.generation === 1 ? directory : join(directory, `generation-${run.generation}`);
 }
 
 async function publish({ database }: WorkContext, { run }: Finalising, staged: StagedExport): Promise<void> {
-  const files = await staged.publish();
+  const datasets = new Map([run.dataset, ...relatedDatasets(run)].map((name) => [fileNameOf(name), name]));
+  const files = (await staged.publish()).map((file) => {
+    const name = basename(file.path, extname(file.path));
+    return { ...file, dataset: datasets.get(name) ?? run.dataset };
+  });
   await saveExports(database, { run: run.id, generation: run.generation }, files);
 }
 

@@ -7,8 +7,10 @@ import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { isSuspect } from '../domain/poison.ts';
 import { pageBudget, splitRest } from '../domain/slice.ts';
-import type { Fetched, Page, PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
+import type { PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
 import type { Span } from '../telemetry/tracer.ts';
+import { followRelations, type WholePage } from './follow-relations.ts';
+import { StagedBefore } from './staged-before.ts';
 import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
 /** What is fixed while a slice is walked. */
@@ -24,6 +26,9 @@ interface Walk {
   readonly budget: number;
   /** The drift that this walk has noted already, by kind and field. */
   readonly noted: Set<string>;
+  /** Whether files are to show nested records inside their parents. */
+  readonly isNesting: boolean;
+  readonly stagedBefore: StagedBefore;
   readonly stop: AbortSignal;
 }
 
@@ -104,6 +109,8 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
     pageSize,
     budget,
     noted: new Set(),
+    isNesting: run.request.relations === 'nested',
+    stagedBefore: new StagedBefore(),
     stop,
   };
 }
@@ -132,7 +139,7 @@ async function walkPages(context: WorkContext, walk: Walk): Promise<SliceOutcome
 
 /** A page that is being fetched; its span ends when it is stored. */
 interface OpenPage {
-  readonly fetching: Promise<Fetched<Page>>;
+  readonly fetching: Promise<WholePage>;
   readonly span: Span;
 }
 
@@ -149,20 +156,21 @@ function openPage({ telemetry }: WorkContext, walk: Walk, cursor: number): OpenP
   return { fetching, span };
 }
 
-function fetchPage(walk: Walk, cursor: number): Promise<Fetched<Page>> {
+async function fetchPage(walk: Walk, cursor: number): Promise<WholePage> {
   const { source, query, strategy, pageSize, stop, claim } = walk;
   const position = { strategy, span: claim.span, cursor, pageSize };
-  return walk.fetch(source.pagePath(query, position), (body) => source.readPage(query, position, body), {
+  const fetched = await walk.fetch(source.pagePath(query, position), (body) => source.readPage(query, position, body), {
     signal: stop,
     kind: query.entity.name,
   });
+  return followRelations(walk, fetched);
 }
 
-type PageToStage = Pick<StagedPage, 'cursor' | 'isLast' | 'give'> & { readonly fetched: Fetched<Page> };
+type PageToStage = Pick<StagedPage, 'cursor' | 'isLast' | 'give'> & { readonly fetched: WholePage };
 
 async function stage(
   context: WorkContext,
-  { claim, dataset, noted }: Walk,
+  { claim, dataset, noted, stagedBefore }: Walk,
   { fetched, ...position }: PageToStage,
 ): Promise<'staged' | 'fenced'> {
   const { database, telemetry, queues } = context;
@@ -170,11 +178,13 @@ async function stage(
   const { requests, bytes, durationMs: fetchMs } = fetched;
   const startedAt = performance.now();
   const drift = takeNew(fetched.value.drift, noted);
+  const related = fetched.related && stagedBefore.without(fetched.related);
   const size = { 'sheaf.records': records.length, 'sheaf.rejects': rejects.length };
   const result = await telemetry.span('store', size, () =>
-    stagePage(database, claim, { records, rejects, drift, requests, bytes, ...position }),
+    stagePage(database, claim, { records, rejects, drift, requests, bytes, ...position, ...(related && { related }) }),
   );
   if (result.kind === 'fenced') return 'fenced';
+  if (related !== undefined) stagedBefore.remember(related);
   const names = { run: claim.run, slice: claim.slice };
   const durationMs = performance.now() - startedAt;
   const counts = { records: records.length, rejects: result.rejects, requests, bytes };

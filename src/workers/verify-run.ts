@@ -1,5 +1,6 @@
 import { countAhead } from '../db/queries/missing.ts';
 import type { Reread } from '../db/queries/refetch.ts';
+import { createRelated, relatedBySlice } from '../db/queries/related.ts';
 import { listSlices, sliceTotals } from '../db/queries/slices.ts';
 import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
 import type { RunRow, SliceRow } from '../db/schema.ts';
@@ -30,7 +31,11 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   await createStaging(database, run.id); // a crash may have taken an unlogged table's file; an empty one is its truth
   const slices = await listSlices(database, run.id, sliceStates);
   const staged = await stagedBySlice(database, run.id);
-  const lost = slices.filter((slice) => slice.records !== (staged.get(slice.number) ?? 0)).map((slice) => slice.number);
+  const related = run.expand === null ? null : await relatedStaged(database, run.id);
+  const isWhole = (slice: SliceRow) =>
+    slice.records === (staged.get(slice.number) ?? 0) &&
+    (related === null || slice.related === (related.get(slice.number) ?? 0));
+  const lost = slices.filter((slice) => !isWhole(slice)).map((slice) => slice.number);
   if (lost.length > 0) return { kind: 'lost', slices: lost };
   // Proved, or not, and merged, by a finaliser that died before it was through: the files must say the same.
   if (run.mergedGeneration === run.generation && run.proof !== null) return { kind: 'judged', proof: run.proof };
@@ -51,6 +56,11 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   const { missing, withheld } = await judgeDeletes(context, run);
   const ahead = run.request.keysOnly ? await countAhead(database, run) : null;
   return { kind: 'judged', proof: { ...proof, missing, deletesWithheld: withheld, ahead } };
+}
+
+async function relatedStaged(database: WorkContext['database'], run: string): Promise<ReadonlyMap<number, number>> {
+  await createRelated(database, run);
+  return relatedBySlice(database, run);
 }
 
 /** What Sheaf itself knows, before the source is asked. */

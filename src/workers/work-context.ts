@@ -29,6 +29,7 @@ export function queryOf({
   entity,
   request,
   timeWindow,
-}: Pick<RunRow, 'entity' | 'request' | 'timeWindow'>): SourceQuery {
-  return { entity, selection: selectionOf(request), window: timeWindow };
+  expand,
+}: Pick<RunRow, 'entity' | 'request' | 'timeWindow' | 'expand'>): SourceQuery {
+  return { entity, selection: selectionOf(request), window: timeWindow, ...(expand && { expand }) };
 }

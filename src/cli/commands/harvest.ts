@@ -43,6 +43,7 @@ Examples:
   sheaf harvest oda/Afstemning
   sheaf harvest oda/Sag oda/Aktør --format ndjson,json,csv --out exports
   sheaf harvest oda/Stemme --filter "typeid eq 2" --select id,afstemningid,aktørid
+  sheaf harvest oda/Sag --expand SagAktør/Aktør,Sagstrin
   sheaf harvest oda/Dokument --max-records 1000 --json
   sheaf harvest oda/Sag --step
   sheaf harvest oda/Sag --since 2025-01-31T12:00:00

@@ -1,6 +1,6 @@
 import { describeDrift } from '../../domain/drift.ts';
 import { bytes, count, duration, plural } from '../../domain/numbers.ts';
-import type { RunReport } from '../../domain/report.ts';
+import type { RelatedReport, RunReport } from '../../domain/report.ts';
 import { hasEnded } from '../../domain/run.ts';
 
 /** What a person reads when a run has ended. */
@@ -13,6 +13,7 @@ export function renderReport(report: RunReport): string {
   lines.push(`  ${plural(report.records, 'record')} in ${plural(report.pages, 'page')}, ${expectation(report)}`);
   if (report.state === 'complete' || report.state === 'partial') lines.push(`  table: ${tableChanges(report)}`);
   if (report.ahead !== null) lines.push(`  ${aheadText(report.ahead)}`);
+  for (const related of report.related) lines.push(`  ${relatedChanges(related)}`);
   if (report.retries > 0)
     lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
   if (report.rejected > 0)
@@ -53,6 +54,12 @@ function tableChanges({ inserted, updated, unchanged, deleted, rekeyed }: RunRep
   if (inserted + updated + unchanged + deleted + rekeyed === 0) return 'left as it was';
   const again = rekeyed === 0 ? '' : `, ${count(rekeyed)} back under another key`;
   return `${count(inserted)} inserted, ${count(updated)} updated, ${count(unchanged)} unchanged, ${count(deleted)} deleted${again}`;
+}
+
+function relatedChanges({ dataset, records, inserted, updated, unchanged, rejected }: RelatedReport): string {
+  const changes = `${count(inserted)} inserted, ${count(updated)} updated, ${count(unchanged)} unchanged`;
+  const refused = rejected === 0 ? '' : `, ${count(rejected)} rejected`;
+  return `${dataset}: ${plural(records, 'record')} came with them; ${changes}${refused}`;
 }
 
 function expectation({ expected, state, rejected }: RunReport): string {

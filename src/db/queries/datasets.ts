@@ -38,7 +38,7 @@ export async function ensureDataset(database: Database, facts: DatasetFacts): Pr
  */
 export async function takeFields(
   database: Database,
-  { run, dataset, entity, accepts }: TakenFields,
+  { run, dataset, entity, accepts, prefix = '' }: TakenFields,
 ): Promise<readonly Drift[]> {
   const known = await findDataset(database, dataset);
   if (known !== undefined && isSame(known, entity)) return [];
@@ -48,7 +48,7 @@ export async function takeFields(
       [dataset],
     );
     if (rows[0] === undefined) throw new Error(`dataset ${dataset} is not known`);
-    const found = compareFields(rows[0], entity);
+    const found = compareFields(rows[0], entity).map((drift) => ({ ...drift, field: `${prefix}${drift.field}` }));
     await noteDrift(client, run, found);
     if (accepts || found.length === 0)
       await client.query('update sheaf.datasets set key_field = $2, fields = $3, fields_at = now() where name = $1', [
@@ -65,6 +65,8 @@ interface TakenFields {
   readonly dataset: string;
   readonly entity: Entity;
   readonly accepts: boolean;
+  /** Stands before the names of fields in the drift: tells a related entity's from the run's own. */
+  readonly prefix?: string;
 }
 
 export async function findDataset({ orm }: Database, name: string): Promise<DatasetRow | undefined> {

@@ -1,7 +1,7 @@
 import type { ExportedFile } from '../../domain/report.ts';
 import type { Database } from '../database.ts';
-import { and, asc, eq } from '../drizzle.ts';
-import { exportFiles } from '../schema.ts';
+import { and, asc, eq, sql } from '../drizzle.ts';
+import { exportFiles, runs } from '../schema.ts';
 
 interface ExportedGeneration {
   readonly run: string;
@@ -25,6 +25,7 @@ export async function saveExports(
   });
 }
 
+/** The run's own files first. */
 export async function listExports({ orm }: Database, of: ExportedGeneration): Promise<ExportedFile[]> {
   return orm
     .select({
@@ -33,8 +34,10 @@ export async function listExports({ orm }: Database, of: ExportedGeneration): Pr
       records: exportFiles.records,
       bytes: exportFiles.bytes,
       sha256: exportFiles.sha256,
+      dataset: exportFiles.dataset,
     })
     .from(exportFiles)
+    .innerJoin(runs, eq(runs.id, exportFiles.runId))
     .where(and(eq(exportFiles.runId, of.run), eq(exportFiles.generation, of.generation)))
-    .orderBy(asc(exportFiles.format));
+    .orderBy(sql`${exportFiles.dataset} <> ${runs.dataset}`, asc(exportFiles.dataset), asc(exportFiles.format));
 }

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { Entity } from '../../domain/record.ts';
-import type { MergeCounts } from '../../domain/report.ts';
+import type { MergeCounts, RelatedCounts } from '../../domain/report.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { MISSING } from './missing.ts';
+import { relatedRows, relatedTable } from './related.ts';
 import type { FinaliseClaim } from './runs.ts';
 import { stagedRows, stagingTable } from './staging.ts';
 
@@ -21,6 +22,8 @@ interface MergeOptions {
   readonly writesContent: boolean;
   /** Marks what the run did not see as deleted; only for a sweep that was proved complete. */
   readonly marksDeleted: boolean;
+  /** The datasets of records that came nested; left out where no relations were followed. */
+  readonly related?: readonly string[];
 }
 
 /** One merge under way. */
@@ -28,6 +31,15 @@ interface Merge extends MergeOptions {
   readonly run: string;
   /** The moment that its changes bear, as text: PostgreSQL's microseconds do not fit into a Date. */
   readonly at: string;
+}
+
+/** What is merged into one dataset. */
+interface Part {
+  readonly run: string;
+  readonly dataset: string;
+  readonly at: string;
+  /** A query of the rows: key, hash, source_timestamp, record; each key once. */
+  readonly staged: string;
 }
 
 /**
@@ -40,13 +52,19 @@ export async function mergeStaged(
   claim: FinaliseClaim,
   options: MergeOptions,
 ): Promise<MergeCounts | undefined> {
+  const { related: datasets = [] } = options;
   await pool.query(`analyze ${stagingTable(claim.run)}`);
+  if (datasets.length > 0) await pool.query(`analyze ${relatedTable(claim.run)}`);
   await pool.query('select sheaf.make_change_months(1)');
   return inTransaction(pool, async (client) => {
     const run = await lockRun(client, claim);
     if (run === undefined || run.merge !== null) return run?.merge ?? undefined;
-    const at = await beginMerge(client, options.dataset);
-    const counts = await write(client, { ...options, run: claim.run, at });
+    const at = await beginMerge(client, options.dataset, ...datasets);
+    const merge = { ...options, run: claim.run, at };
+    const own = await write(client, merge);
+    const related: RelatedCounts[] = [];
+    for (const dataset of datasets) related.push(await writeRelated(client, merge, dataset));
+    const counts = related.length === 0 ? own : { ...own, related };
     await client.query('update sheaf.runs set merged_generation = generation, merge = $2 where id = $1', [
       claim.run,
       JSON.stringify(counts),
@@ -68,17 +86,19 @@ async function lockRun(
 }
 
 /**
- * Keeps other merges of the dataset out until the transaction ends. Returns the moment that its changes bear: later than
+ * Keeps other merges of the datasets out until the transaction ends. Returns the moment that its changes bear: later than
  * that of any merge before it, whatever the clock does, so that whoever reads changes in their order misses none.
  */
-export async function beginMerge(client: pg.PoolClient, dataset: string): Promise<string> {
-  await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sheaf merge ${dataset}`]);
+export async function beginMerge(client: pg.PoolClient, ...datasets: readonly string[]): Promise<string> {
+  // In one order for all, so that two merges that share datasets cannot wait for each other.
+  for (const dataset of [...new Set(datasets)].toSorted())
+    await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`sheaf merge ${dataset}`]);
   const { rows } = await client.query<{ at: string }>(
     `select greatest(clock_timestamp(), max(merged_at) + interval '1 microsecond')::text as at
-     from sheaf.datasets where name = $1`,
-    [dataset],
+     from sheaf.datasets where name = any($1)`,
+    [datasets],
   );
-  if (rows[0] === undefined) throw new Error(`the moment of a merge of ${dataset} was not told`);
+  if (rows[0] === undefined) throw new Error(`the moment of a merge of ${datasets.join(', ')} was not told`);
   return rows[0].at;
 }
 
@@ -89,9 +109,9 @@ export async function noteMerged(client: pg.PoolClient, dataset: string, at: str
 
 async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
   if (!merge.writesContent) return markOnly(client, merge);
-  const existing = await client.query('select from sheaf.records where dataset = $1 limit 1', [merge.dataset]);
-  const isFirst = existing.rowCount === 0;
-  const written = isFirst ? await writeAll(client, merge) : await writeDiffering(client, merge);
+  const part = { ...merge, staged: stagedRows(merge.run, merge.rows.hasDuplicates) };
+  const isFirst = await isEmpty(client, merge.dataset);
+  const written = isFirst ? await writeAll(client, part) : await writeDiffering(client, part);
   const deleted = merge.marksDeleted && !isFirst ? await markMissing(client, merge) : 0;
   const rekeyed = deleted > 0 && written.inserted > 0 ? await pairRekeyed(client, merge) : 0;
   if (written.inserted + written.updated + deleted > 0) await noteMerged(client, merge.dataset, merge.at);
@@ -111,11 +131,40 @@ async function markOnly(client: pg.PoolClient, merge: Merge): Promise<MergeCount
   return { inserted: 0, updated: 0, unchanged: 0, deleted, rekeyed: 0 };
 }
 
+async function isEmpty(client: pg.PoolClient, dataset: string): Promise<boolean> {
+  const existing = await client.query('select from sheaf.records where dataset = $1 limit 1', [dataset]);
+  return existing.rowCount === 0;
+}
+
+/**
+ * Merges what came nested of one dataset. Nothing is deleted by it: a record that came in no parent may well be there.
+ *
+ * Of the run's own dataset only those records are taken that the run has not brought by itself, and none when it has seen
+ * all there are: what it has not seen is gone.
+ */
+async function writeRelated(client: pg.PoolClient, merge: Merge, dataset: string): Promise<RelatedCounts> {
+  const { run, at } = merge;
+  const isOwn = dataset === merge.dataset;
+  const others = !isOwn ? '' : `where not exists (select from ${stagingTable(run)} s where s.key = n.key)`;
+  // Sorted out once: what follows reads it several times, and is planned by how many they are.
+  await client.query(
+    `create temporary table nested on commit drop as
+     select * from (${relatedRows(run, dataset)}) as n ${others} limit ${isOwn && merge.marksDeleted ? 0 : 'all'}`,
+  );
+  await client.query('analyze pg_temp.nested');
+  const part = { run, dataset, at, staged: 'select * from pg_temp.nested' };
+  const written = (await isEmpty(client, dataset)) ? await writeAll(client, part) : await writeDiffering(client, part);
+  const { rows } = await client.query<{ records: number }>('select count(*) as records from pg_temp.nested');
+  await client.query('drop table pg_temp.nested');
+  if (written.inserted + written.updated > 0) await noteMerged(client, dataset, at);
+  const records = rows[0]?.records ?? 0;
+  return { dataset, records, ...written, unchanged: records - written.inserted - written.updated };
+}
+
 type Written = Pick<MergeCounts, 'inserted' | 'updated'>;
 
 /** There is nothing to compare with. */
-async function writeAll(client: pg.PoolClient, { run, dataset, rows, at }: Merge): Promise<Written> {
-  const staged = stagedRows(run, rows.hasDuplicates);
+async function writeAll(client: pg.PoolClient, { run, dataset, staged, at }: Part): Promise<Written> {
   const { rowCount } = await client.query(
     `insert into sheaf.records (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
      select $1, key, record::jsonb, hash, source_timestamp, $2::timestamptz, $2::timestamptz from (${staged}) as s`,
@@ -139,12 +188,12 @@ const IS_LEFT_ALONE = `(
   and not exists (select from sheaf.changes own
                   where own.dataset = $1 and own.at = r.changed_at and own.key = r.key and own.run_id = $3))`;
 
-async function writeDiffering(client: pg.PoolClient, { run, dataset, rows, at }: Merge): Promise<Written> {
+async function writeDiffering(client: pg.PoolClient, { run, dataset, staged, at }: Part): Promise<Written> {
   const { rows: counted } = await client.query<Written>(
     `with differing as materialized (
        select s.key, s.hash, s.source_timestamp, s.record::jsonb as data, r.data as before,
               r.key is null or r.deleted_at is not null as is_new
-       from (${stagedRows(run, rows.hasDuplicates)}) s
+       from (${staged}) s
        left join sheaf.records r on r.dataset = $1 and r.key = s.key
        where (r.hash is distinct from s.hash or r.deleted_at is not null) and not ${IS_LEFT_ALONE}
      ), written as (

@@ -11,7 +11,7 @@ export const MISSING = (run: string): string => `
   r.dataset = $2 and r.deleted_at is null
   and r.changed_at <= (select created_at from sheaf.runs where id = $1)
   and not exists (select from ${stagingTable(run)} s where s.key = r.key)
-  and not exists (select from sheaf.rejects j where j.run_id = $1 and j.key collate "C" = r.key)`;
+  and not exists (select from sheaf.rejects j where j.run_id = $1 and j.dataset is null and j.key collate "C" = r.key)`;
 
 export interface Missing {
   /** Records that are not marked as deleted, before the run's merge. */
@@ -27,7 +27,7 @@ export async function countMissing({ pool }: Database, run: Pick<RunRow, 'id' | 
   const { rows } = await pool.query<Missing>(
     `select (select count(*) from sheaf.records where dataset = $2 and deleted_at is null) as live,
             (select count(*) from sheaf.records r where ${MISSING(run.id)}) as missing,
-            (select count(*) from sheaf.rejects where run_id = $1 and key is null) as unnamed`,
+            (select count(*) from sheaf.rejects where run_id = $1 and dataset is null and key is null) as unnamed`,
     [run.id, run.dataset],
   );
   return rows[0] ?? { live: 0, missing: 0, unnamed: 0 };
@@ -39,7 +39,7 @@ export async function countMissing({ pool }: Database, run: Pick<RunRow, 'id' | 
  */
 export const REJECTED_KEYS = `
   select j.key collate "C" as key from sheaf.rejects j join sheaf.runs f on f.id = j.run_id
-  where f.dataset = $2 and j.key is not null and j.outcome is distinct from 'taken' and f.created_at >= (
+  where coalesce(j.dataset, f.dataset) = $2 and j.key is not null and j.outcome is distinct from 'taken' and f.created_at >= (
     select max(w.created_at) from sheaf.runs w
     where w.dataset = $2 and w.merged_generation = w.generation and sheaf.is_full_sweep(w))`;
 

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Span } from '../../domain/span.ts';
 import { type Database, inTransaction } from '../database.ts';
+import { deleteRelated } from './related.ts';
 import type { FinaliseClaim } from './runs.ts';
 import { stagingTable } from './staging.ts';
 
@@ -65,6 +66,7 @@ async function fetchAnew(client: pg.PoolClient, claim: FinaliseClaim): Promise<b
 /** Everything that a slice has brought goes with its counts; it has all its attempts again. */
 async function sendToStart(client: pg.PoolClient, run: string, slices: readonly number[]): Promise<void> {
   await client.query(`delete from ${stagingTable(run)} where slice_number = any($1::int[])`, [[...slices]]);
+  await deleteRelated(client, run, slices);
   await client.query('delete from sheaf.rejects where run_id = $1 and slice_number = any($2::int[])', [
     run,
     [...slices],

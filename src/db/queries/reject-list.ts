@@ -1,8 +1,8 @@
 import { UsageError } from '../../domain/errors.ts';
 import type { Database } from '../database.ts';
-import { and, desc, eq, lt, sql } from '../drizzle.ts';
+import { and, desc, eq, lt } from '../drizzle.ts';
 import { type RejectRow, rejects, runs } from '../schema.ts';
-import type { ListedReject } from './rejects.ts';
+import { type ListedReject, rejectedOf } from './rejects.ts';
 
 export interface RejectListQuery {
   readonly run?: string | undefined;
@@ -20,7 +20,7 @@ export async function pageOfRejects({ orm }: Database, query: RejectListQuery): 
     .select({
       id: rejects.id,
       runId: rejects.runId,
-      dataset: runs.dataset,
+      dataset: rejectedOf,
       sliceNumber: rejects.sliceNumber,
       key: rejects.key,
       reason: rejects.reason,
@@ -34,7 +34,7 @@ export async function pageOfRejects({ orm }: Database, query: RejectListQuery): 
     .where(
       and(
         run === undefined ? undefined : eq(rejects.runId, run),
-        dataset === undefined ? undefined : eq(runs.dataset, dataset),
+        dataset === undefined ? undefined : eq(rejectedOf, dataset),
         reason === undefined ? undefined : eq(rejects.reason, reason),
         before === null ? undefined : lt(rejects.id, before),
       ),
@@ -46,7 +46,7 @@ export async function pageOfRejects({ orm }: Database, query: RejectListQuery): 
 /** One reject with its record. Throws a UsageError when there is none of that number. */
 export async function getReject({ orm }: Database, id: number): Promise<RejectRow & { readonly dataset: string }> {
   const found = await orm
-    .select({ reject: rejects, dataset: sql<string>`${runs.dataset}` })
+    .select({ reject: rejects, dataset: rejectedOf })
     .from(rejects)
     .innerJoin(runs, eq(runs.id, rejects.runId))
     .where(eq(rejects.id, id));

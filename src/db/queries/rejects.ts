@@ -1,8 +1,9 @@
 import type pg from 'pg';
-import type { ReplayOutcome } from '../../domain/record.ts';
+import type { RejectedRecord, ReplayOutcome } from '../../domain/record.ts';
 import type { Database } from '../database.ts';
 import { and, desc, eq, sql } from '../drizzle.ts';
 import { type RejectRow, type RunRow, rejects, runs } from '../schema.ts';
+import type { Claim } from './slices.ts';
 
 /** How many rejects are read at a time. A text is no larger than a page: memory depends on this, not on their number. */
 export const REJECTS_AT_A_TIME = 100;
@@ -30,6 +31,29 @@ export async function runsWithRejects({ orm }: Database, dataset: string): Promi
 
 const hasRejects = sql`exists (select from ${rejects} where ${rejects.runId} = ${runs.id})`;
 
+/** Keeps what could not be taken, in the transaction of its page. `dataset`: of nested records theirs, of others null. */
+export async function insertRejects(
+  client: pg.PoolClient,
+  { run, slice }: Pick<Claim, 'run' | 'slice'>,
+  rejects: readonly RejectedRecord[],
+  dataset: string | null = null,
+): Promise<void> {
+  if (rejects.length === 0) return;
+  await client.query(
+    `insert into sheaf.rejects (run_id, slice_number, dataset, key, reason, detail, record)
+     select $1, $2, $7, * from unnest($3::text[], $4::text[], $5::text[], $6::text[])`,
+    [
+      run,
+      slice,
+      rejects.map((reject) => reject.key?.replaceAll('\0', '\ufffd') ?? null), // text cannot hold U+0000
+      rejects.map((reject) => reject.reason),
+      rejects.map((reject) => reject.detail),
+      rejects.map((reject) => reject.text),
+      dataset,
+    ],
+  );
+}
+
 export interface RejectCount {
   readonly run: string;
   readonly reason: string;
@@ -49,6 +73,9 @@ export async function countRejects({ orm }: Database, filter: RejectFilter): Pro
     .orderBy(desc(count), rejects.reason);
 }
 
+/** The dataset that a reject is of: that of a nested record, or the run's. */
+export const rejectedOf = sql<string>`coalesce(${rejects.dataset}, ${runs.dataset})`;
+
 /** A reject as it is listed: without the record, which may be large. */
 export type ListedReject = Omit<RejectRow, 'record'> & { readonly dataset: string };
 
@@ -58,7 +85,7 @@ export async function listRejects({ orm }: Database, filter: RejectFilter, limit
     .select({
       id: rejects.id,
       runId: rejects.runId,
-      dataset: runs.dataset,
+      dataset: rejectedOf,
       sliceNumber: rejects.sliceNumber,
       key: rejects.key,
       reason: rejects.reason,
@@ -98,19 +125,28 @@ export async function* readRejects(
   }
 }
 
+interface Unsettled {
+  readonly run: string;
+  /** The dataset of nested records; null for the run's own. */
+  readonly related: string | null;
+  readonly reason: string | null;
+  readonly before: number;
+}
+
 /** The next rejects of a run before one that are not settled, the newest first, locked for whoever replays them. */
 export async function lockUnsettled(
   client: pg.PoolClient,
-  { run, reason, before }: { readonly run: string; readonly reason: string | null; readonly before: number },
+  { run, related, reason, before }: Unsettled,
 ): Promise<RejectRow[]> {
   const { rows } = await client.query<RejectRow>(
     `select ${COLUMNS} from sheaf.rejects
      where run_id = $1 and id < $2 and ($3::text is null or reason = $3) and (outcome is null or outcome = 'rejected')
+       and dataset is not distinct from $4
      order by id desc limit ${REJECTS_AT_A_TIME} for update`,
-    [run, before, reason],
+    [run, before, reason, related],
   );
   return rows;
 }
 
-const COLUMNS = `id, run_id as "runId", slice_number as "sliceNumber", key, reason, detail, record, created_at as "createdAt",
+const COLUMNS = `id, run_id as "runId", slice_number as "sliceNumber", dataset, key, reason, detail, record, created_at as "createdAt",
   replayed_at as "replayedAt", outcome`;

@@ -2,12 +2,14 @@ import type pg from 'pg';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import type { RunRow } from '../schema.ts';
+import { judge } from './judge-records.ts';
 import { beginMerge, noteMerged } from './merge.ts';
 import { lockUnsettled } from './rejects.ts';
-import { judge } from './staging.ts';
 
 export interface ReplayBatch {
   readonly run: Pick<RunRow, 'id' | 'dataset' | 'sourceUrl'>;
+  /** Rejects of nested records of this dataset; null for the run's own. */
+  readonly related: string | null;
   /** Only rejects with this reason; null for all. */
   readonly reason: string | null;
   /** Only rejects with a smaller id: where the batch before this one ended. */
@@ -48,7 +50,7 @@ interface StillRejected {
  * first, as a merge does it, and cannot be resumed before this is over.
  */
 export async function replayBatch({ pool }: Pick<Database, 'pool'>, batch: ReplayBatch): Promise<BatchResult> {
-  const { run } = batch;
+  const run = { ...batch.run, dataset: batch.related ?? batch.run.dataset };
   return inTransaction(pool, async (client) => {
     const held = await client.query(
       `select from sheaf.runs where id = $1 and state in ('complete', 'partial') and merged_generation = generation for share`,
@@ -142,7 +144,8 @@ const TAKE = `
        or r.deleted_at is null and (r.hash = c.hash or r.source_timestamp >= c.source_timestamp)
        or r.changed_at > c.seen_at and not exists (
             select from sheaf.rejects o join sheaf.runs f on f.id = o.run_id
-            where o.outcome = 'taken' and o.key collate "C" = r.key and o.replayed_at = r.changed_at and f.dataset = $1
+            where o.outcome = 'taken' and o.key collate "C" = r.key and o.replayed_at = r.changed_at
+              and coalesce(o.dataset, f.dataset) = $1
               and (o.created_at, o.id) < (c.seen_at, c.id))
   ), judged as materialized (
     select c.*, c.seen_at < l.planned_at is true

@@ -1,11 +1,12 @@
 import { kindOf } from '../../domain/harvest-request.ts';
-import type { RunReport } from '../../domain/report.ts';
+import type { RelatedReport, RunReport } from '../../domain/report.ts';
 import { type SliceState, sliceStates } from '../../domain/slice.ts';
 import type { Database } from '../database.ts';
 import type { RunRow } from '../schema.ts';
 import { listDrift } from './drift.ts';
 import { listExports } from './exports.ts';
 import { type GateState, readGate } from './gates.ts';
+import { countRelatedRejects } from './related.ts';
 import { getRun } from './runs.ts';
 import { type SliceTotals, sliceTotals } from './slices.ts';
 import { listLiveWorkers } from './workers.ts';
@@ -15,14 +16,23 @@ export async function reportRun(database: Database, id: string): Promise<RunRepo
   const run = await getRun(database, id);
   const totals = await sliceTotals(database, id);
   const exports = await listExports(database, { run: id, generation: run.generation });
-  return { ...summariseRun(run, totals), exports, drift: await listDrift(database, id) };
+  const related = await reportRelated(database, run);
+  return { ...summariseRun(run, totals), exports, related, drift: await listDrift(database, id) };
 }
 
-/** A run's report but for its files and its drift, from its row and the sums over its slices. */
+/** What came of records that came nested. Empty before the merge, and where the run follows no relations. */
+export async function reportRelated({ pool }: Database, run: RunRow): Promise<RelatedReport[]> {
+  const merged = run.mergedGeneration === run.generation ? (run.merge?.related ?? []) : [];
+  if (merged.length === 0) return [];
+  const rejects = await countRelatedRejects(pool, run.id);
+  return merged.map((counts) => ({ ...counts, rejected: rejects.get(counts.dataset) ?? 0 }));
+}
+
+/** A run's report but for its files, its drift and what came nested, from its row and the sums over its slices. */
 export function summariseRun(
   run: RunRow,
   totals: Pick<SliceTotals, 'records' | 'pages' | 'requests' | 'retries' | 'rejects'>,
-): Omit<RunReport, 'exports' | 'drift'> {
+): Omit<RunReport, 'exports' | 'drift' | 'related'> {
   const merge = run.mergedGeneration === run.generation ? run.merge : null;
   return {
     run: run.id,

@@ -1,6 +1,7 @@
 import { type StoredError, UsageError } from '../../domain/errors.ts';
 import type { HarvestRequest, Strategy } from '../../domain/harvest-request.ts';
 import type { Entity } from '../../domain/record.ts';
+import type { Expansion } from '../../domain/relations.ts';
 import type { Proof } from '../../domain/report.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { Span } from '../../domain/span.ts';
@@ -28,6 +29,8 @@ export interface NewRun {
   readonly sourceLatest: string | null;
   /** What there is was staged with the plan, and counted in the same answer. */
   readonly isPlannedWhole: boolean;
+  /** The relations that it follows; null, or left out, for none. */
+  readonly expand?: readonly Expansion[] | null;
 }
 
 export async function insertRun({ orm }: Database, run: NewRun): Promise<void> {

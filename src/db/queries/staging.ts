@@ -6,6 +6,9 @@ import type { Span } from '../../domain/span.ts';
 import { copyRows, copyText } from '../copy-rows.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { noteDrift } from './drift.ts';
+import { judge } from './judge-records.ts';
+import { insertRejects } from './rejects.ts';
+import { insertRelated, judgeRelated, type RelatedPage, relatedTable } from './related.ts';
 import type { Claim } from './slices.ts';
 
 /** The staging table of a run, quoted. */
@@ -30,6 +33,7 @@ export async function createStaging({ pool }: Database, run: string): Promise<vo
 /** Drops a run's staging table. One that somebody still reads is left to `dropOldStaging`. */
 export async function dropStaging({ pool }: Database, run: string): Promise<void> {
   await dropQuietly(pool, stagingTable(run));
+  await dropQuietly(pool, relatedTable(run));
 }
 
 async function dropQuietly(pool: pg.Pool, table: string): Promise<void> {
@@ -48,8 +52,8 @@ async function dropQuietly(pool: pg.Pool, table: string): Promise<void> {
 export async function dropOldStaging({ pool }: Database, days: number): Promise<number> {
   const { rows } = await pool.query<{ name: string }>(
     `select c.relname as name from pg_class c
-     left join sheaf.runs r on c.relname = 'staging_' || replace(r.id, '-', '_')
-     where c.relnamespace = 'sheaf'::regnamespace and c.relkind = 'r' and c.relname like 'staging\\_%'
+     left join sheaf.runs r on replace(r.id, '-', '_') = substring(c.relname from '_(.*)')
+     where c.relnamespace = 'sheaf'::regnamespace and c.relkind = 'r' and c.relname ~ '^(staging|related)_'
        and (r.id is null or r.state in ('complete', 'cancelled') or r.finished_at < now() - make_interval(days => $1))`,
     [days],
   );
@@ -71,6 +75,8 @@ export interface StagedPage {
   readonly isLast: boolean;
   /** What the slice leaves to new slices: it then ends with this page, at `cursor`. Empty for nearly every page. */
   readonly give: readonly Span[];
+  /** What came nested in its records; left out where no relations are followed. */
+  readonly related?: RelatedPage;
 }
 
 export type StageResult =
@@ -96,12 +102,14 @@ class Fenced extends Error {}
 export async function stagePage(database: Database, claim: Claim, page: StagedPage): Promise<StageResult> {
   const { storable, refused } = await judge(database.pool, page.records);
   const rejects = [...page.rejects, ...refused];
+  const related = page.related && (await judgeRelated(database.pool, page.related, refused));
   try {
     const effects = await inTransaction(database.pool, async (client): Promise<PageEffects> => {
       await client.query('set local synchronous_commit = off');
       await advance(client, claim, { ...page, records: storable, rejects });
       await insertRejects(client, claim, rejects);
       await copyRows(client, `copy ${stagingTable(claim.run)} from stdin`, copyLines(claim.slice, storable));
+      if (related !== undefined) await insertRelated(client, claim, related);
       const given = page.give.length === 0 ? [] : await giveAway(client, claim, page.give);
       return { given, drift: await noteDrift(client, claim.run, page.drift) };
     });
@@ -147,7 +155,7 @@ async function advance(client: pg.PoolClient, claim: Claim, page: StagedPage): P
   const { rowCount } = await client.query(
     `update sheaf.slices s
      set cursor = $4::bigint, pages = pages + 1, records = records + $5, rejects = rejects + $6, requests = requests + $7,
-         retries = retries + $7 - 1, bytes = bytes + $8, updated_at = now(), staged_at = now(),
+         retries = retries + $7 - $11, bytes = bytes + $8, updated_at = now(), staged_at = now(),
          state = case when $9 then 'done' else state end,
          worker_id = case when $9 then null else worker_id end,
          span = case when $10 then jsonb_set(span, '{upto}', to_jsonb($4::bigint)) else span end
@@ -164,6 +172,7 @@ async function advance(client: pg.PoolClient, claim: Claim, page: StagedPage): P
       page.bytes,
       page.isLast,
       page.give.length > 0,
+      1 + (page.related?.parts ?? 0),
     ],
   );
   if (rowCount !== 1) throw new Fenced();
@@ -181,50 +190,6 @@ async function giveAway(client: pg.PoolClient, claim: Claim, spans: readonly Spa
     [claim.run, spans.map((span) => JSON.stringify(span))],
   );
   return rows.map((row) => row.number);
-}
-
-async function insertRejects(
-  client: pg.PoolClient,
-  { run, slice }: Pick<Claim, 'run' | 'slice'>,
-  rejects: readonly RejectedRecord[],
-): Promise<void> {
-  if (rejects.length === 0) return;
-  await client.query(
-    `insert into sheaf.rejects (run_id, slice_number, key, reason, detail, record)
-     select $1, $2, * from unnest($3::text[], $4::text[], $5::text[], $6::text[])`,
-    [
-      run,
-      slice,
-      rejects.map((reject) => reject.key?.replaceAll('\0', '\ufffd') ?? null), // text cannot hold U+0000
-      rejects.map((reject) => reject.reason),
-      rejects.map((reject) => reject.detail),
-      rejects.map((reject) => reject.text),
-    ],
-  );
-}
-
-/**
- * Asks PostgreSQL about the few records that it might not be able to hold (`\u0000`, lone surrogates, numbers out of
- * range), and turns those that it cannot into rejects: found now, they cost a row; found by the merge, the run.
- */
-export async function judge(
-  client: pg.Pool | pg.PoolClient,
-  records: readonly NormalisedRecord[],
-): Promise<{ storable: readonly NormalisedRecord[]; refused: RejectedRecord[] }> {
-  const doubtful = records.filter((record) => record.needsCheck);
-  if (doubtful.length === 0) return { storable: records, refused: [] };
-  const { rows } = await client.query<{ position: number; detail: string }>(
-    `select (ordinality - 1)::int as position, concat_ws(': ', info.message, info.detail) as detail
-     from unnest($1::text[]) with ordinality as candidate (text, ordinality),
-          lateral pg_input_error_info(candidate.text, 'jsonb') as info
-     where info.message is not null`,
-    [doubtful.map((record) => record.text)],
-  );
-  const details = new Map(rows.map((row) => [doubtful[row.position], row.detail]));
-  const refused = [...details].flatMap(([record, detail]) =>
-    record === undefined ? [] : [{ key: record.key, reason: 'not-storable', detail, text: record.text }],
-  );
-  return { storable: records.filter((record) => !details.has(record)), refused };
 }
 
 /** What is staged, by slice. An empty map when the table has gone with a crash, or was never made. */

@@ -4,6 +4,7 @@ import { resolveRun } from '../../db/queries/runs.ts';
 import type { RunRow } from '../../db/schema.ts';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
 import type { HarvestRequest } from '../../domain/harvest-request.ts';
+import { tidyPaths } from '../../domain/relations.ts';
 import { checkRunReference } from '../../domain/run.ts';
 import type { RunActions, ServerContext } from '../server-context.ts';
 import { type ApiScope, operation } from './operation.ts';
@@ -106,5 +107,6 @@ function addSteering(app: ApiScope, { database, runs }: ServerContext, action: S
 }
 
 function toRequest({ dataset, ...asked }: StartRequest, out: string): HarvestRequest {
-  return { ...asked, dataset: parseDataset(dataset), out };
+  const expand = asked.expand === null ? null : tidyPaths(asked.expand);
+  return { ...asked, expand, dataset: parseDataset(dataset), out };
 }

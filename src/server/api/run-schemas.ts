@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { driftPolicies } from '../../domain/drift.ts';
 import { exportFormats, failurePolicies, kinds, shapes, strategies } from '../../domain/harvest-request.ts';
+import { relationForms } from '../../domain/relations.ts';
 import { runReport, storedError } from '../../domain/report.ts';
 import { runStates } from '../../domain/run.ts';
 import { sliceStates } from '../../domain/slice.ts';
@@ -28,6 +29,20 @@ export const startRequest = z
       .nullable()
       .default(null)
       .meta({ description: 'Only these fields, and in files only: the table is left as it is. Null for all.' }),
+    expand: z
+      .array(plainText)
+      .max(50)
+      .nullable()
+      .default(null)
+      .meta({
+        description:
+          'Paths of relations: the records that they lead to are stored as well, as records of their own datasets. Null for none.',
+        examples: [['SagAktør/Aktør']],
+      }),
+    relations: z.enum(relationForms).default('flat').meta({
+      description:
+        'What comes by `expand` in files: a file for each entity (`flat`), or inside its parents in JSON files (`nested`).',
+    }),
     maxRecords: z
       .int()
       .min(1)
@@ -96,7 +111,10 @@ const times = {
     .meta({ description: 'Goes up each time that a failed or partial run is set going again.' }),
 };
 
-export const runSummary = runReport.omit({ exports: true, drift: true }).extend(times).meta({ id: 'RunSummary' });
+export const runSummary = runReport
+  .omit({ exports: true, drift: true, related: true })
+  .extend(times)
+  .meta({ id: 'RunSummary' });
 
 export const report = runReport.meta({ id: 'RunReport' });
 

@@ -104,7 +104,7 @@ function timesOf(run: RunRow) {
 
 function toDetails(details: RunDetails): z.infer<typeof runDetails> {
   const { report, run, slices, failures, workers, gate, lastPageAt } = details;
-  const { dataset: _dataset, out: _out, select, formats, ...request } = run.request;
+  const { dataset: _dataset, out: _out, select, expand = null, formats, ...request } = run.request;
   return {
     ...report,
     exports: [...report.exports],
@@ -115,7 +115,7 @@ function toDetails(details: RunDetails): z.infer<typeof runDetails> {
     ranges: run.ranges === null ? null : [...run.ranges],
     span: run.span,
     pageSize: run.pageSize,
-    request: { ...request, select: select === null ? null : [...select], formats: [...formats] },
+    request: { ...request, select: select && [...select], expand: expand && [...expand], formats: [...formats] },
     proof: run.proof,
     slices,
     failures: [...failures],

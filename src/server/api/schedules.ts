@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { getSchedule, listSchedules } from '../../db/queries/schedules.ts';
 import type { ScheduleRow } from '../../db/schema.ts';
 import { parseDataset } from '../../domain/dataset.ts';
+import { tidyPaths } from '../../domain/relations.ts';
 import type { NewSchedule } from '../../domain/schedule.ts';
 import { reportSchedule, reportSchedules, type ScheduleReport } from '../../producer/report-schedules.ts';
 import type { ServerContext } from '../server-context.ts';
@@ -152,7 +153,13 @@ Pausing the schedule ends it.`,
 }
 
 function toSchedule({ datasets, harvest, ...rest }: AddRequest, out: string): NewSchedule {
-  const requests = [...new Set(datasets)].map((dataset) => ({ ...harvest, dataset: parseDataset(dataset), out }));
+  const expand = harvest.expand && tidyPaths(harvest.expand);
+  const requests = [...new Set(datasets)].map((dataset) => ({
+    ...harvest,
+    expand,
+    dataset: parseDataset(dataset),
+    out,
+  }));
   return { ...rest, requests };
 }
 

@@ -24,7 +24,7 @@ const FIELD_TYPES: ReadonlyMap<string, FieldType> = new Map([
 ]);
 
 /** An element as the parser gives it: attributes as strings with `@` before their names, children as arrays. */
-interface Element {
+export interface Element {
   readonly [name: string]: unknown;
 }
 
@@ -46,21 +46,28 @@ const parser = new XMLParser({
  */
 export function parseMetadata(xml: string): Entity[] {
   const schemas = readSchemas(xml);
-  const types = new Map<string, Element>();
-  for (const schema of schemas) {
-    for (const type of children(schema, 'EntityType')) {
-      types.set(`${attribute(schema, 'Namespace')}.${attribute(type, 'Name')}`, type);
-    }
-  }
-  const sets = schemas
-    .flatMap((schema) => children(schema, 'EntityContainer'))
-    .flatMap((each) => children(each, 'EntitySet'));
-  const entities = sets.map((set) => readEntity(set, types)).filter((entity) => entity !== null);
+  const types = namedElements(schemas, 'EntityType');
+  const entities = inContainers(schemas, 'EntitySet')
+    .map((set) => readEntity(set, types))
+    .filter((entity) => entity !== null);
   if (entities.length === 0) throw notEdmx(xml, 'it has no entity set with a key');
   return entities;
 }
 
-function readSchemas(xml: string): Element[] {
+/** What the schemas define of one kind, by its full name. */
+export function namedElements(schemas: readonly Element[], kind: string): ReadonlyMap<string, Element> {
+  const found = new Map<string, Element>();
+  for (const schema of schemas)
+    for (const each of children(schema, kind))
+      found.set(`${attribute(schema, 'Namespace')}.${attribute(each, 'Name')}`, each);
+  return found;
+}
+
+export function inContainers(schemas: readonly Element[], kind: string): Element[] {
+  return schemas.flatMap((schema) => children(schema, 'EntityContainer')).flatMap((each) => children(each, kind));
+}
+
+export function readSchemas(xml: string): Element[] {
   let document: unknown;
   try {
     document = parser.parse(xml, true);
@@ -98,7 +105,7 @@ function readEntity(set: Element, types: ReadonlyMap<string, Element>): Entity |
 }
 
 /** A type after the types it is derived from: their keys and fields are its own. Cycles end where they close. */
-function lineageOf(name: string, types: ReadonlyMap<string, Element>, seen: readonly string[] = []): Element[] {
+export function lineageOf(name: string, types: ReadonlyMap<string, Element>, seen: readonly string[] = []): Element[] {
   const type = types.get(name);
   if (type === undefined || seen.includes(name)) return [];
   return [...lineageOf(attribute(type, 'BaseType'), types, [...seen, name]), type];
@@ -112,13 +119,13 @@ function readField(property: Element): Field {
   };
 }
 
-function children(element: Element, name: string): Element[] {
+export function children(element: Element, name: string): Element[] {
   const found = element[name];
   return Array.isArray(found) ? found.filter(isElement) : [];
 }
 
 /** Names are compared with what people type, which is NFC. */
-function attribute(element: Element, name: string): string {
+export function attribute(element: Element, name: string): string {
   const value = element[`@${name}`];
   return typeof value === 'string' ? value.normalize('NFC') : '';
 }

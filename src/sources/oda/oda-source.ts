@@ -7,8 +7,10 @@ import type { Source, SourceFetch } from '../source.ts';
 import { canonicalShapeOf } from './canonical.ts';
 import { checkFilterNames, parseFilter } from './filter.ts';
 import { parseMetadata } from './metadata.ts';
+import { readRest, restPath } from './nested.ts';
 import { pagePath } from './page-url.ts';
 import { readPage } from './read-page.ts';
+import { followPaths, parseRelations } from './relations.ts';
 import { count, extent, latest, survey } from './survey.ts';
 
 export interface OdaSourceOptions {
@@ -23,43 +25,60 @@ const METADATA_MS = 600_000;
 
 /** The open data of the Danish Parliament, or any OData v3 service that behaves like it. */
 export function createOdaSource({ baseUrl, metadataMs = METADATA_MS }: OdaSourceOptions): Source {
-  let cached: Promise<readonly Entity[]> | undefined;
+  let cached: Promise<Metadata> | undefined;
   let askedAt = Number.NEGATIVE_INFINITY; // of the monotonic clock
 
   /** A failure is not remembered: the next one who asks tries again. */
-  const entities = (fetch: SourceFetch) => {
+  const metadata = (fetch: SourceFetch) => {
     const now = performance.now();
     if (now - askedAt >= metadataMs) cached = undefined;
     if (cached === undefined) askedAt = now;
-    cached ??= loadEntities(fetch).catch((error: unknown) => {
+    cached ??= loadMetadata(fetch).catch((error: unknown) => {
       cached = undefined;
       throw error;
     });
     return cached;
   };
 
+  const entities = async (fetch: SourceFetch) => (await metadata(fetch)).entities;
+  const root = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
+
   return {
     name: 'oda',
     title: 'Open data of the Danish Parliament (Folketinget)',
-    baseUrl: baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`,
+    baseUrl: root,
     timeZone: 'Europe/Copenhagen',
     canSelect: true,
     probePath: '', // the service document: a list of the entities
     entities,
     check: async (fetch, entity, selection) => checkSelection(await entities(fetch), entity, selection),
+    relate: async (fetch, entity, paths) => {
+      if (paths.length === 0) return [];
+      const { entities: known, relations } = await metadata(fetch);
+      return followPaths({ entities: known, relations: relations() }, entity, paths);
+    },
     survey,
     latest,
     count,
     extent,
     pagePath,
     readPage,
+    restPath: (rest) => restPath(rest, root),
+    readRest,
     normalise: (entity, text) => normaliseText(text, entity),
     canonicalShape: canonicalShapeOf,
   };
 }
 
-async function loadEntities(fetch: SourceFetch): Promise<readonly Entity[]> {
-  return (await fetch('$metadata', parseMetadata, { accept: 'application/xml' })).value;
+interface Metadata {
+  readonly entities: readonly Entity[];
+  /** Read when they are asked for: most runs follow none. */
+  readonly relations: () => ReturnType<typeof parseRelations>;
+}
+
+async function loadMetadata(fetch: SourceFetch): Promise<Metadata> {
+  const read = (xml: string): Metadata => ({ entities: parseMetadata(xml), relations: () => parseRelations(xml) });
+  return (await fetch('$metadata', read, { accept: 'application/xml' })).value;
 }
 
 function checkSelection(entities: readonly Entity[], asked: string, selection: Selection): Entity {

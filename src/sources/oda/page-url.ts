@@ -1,4 +1,5 @@
 import { type Entity, mayBeUntimed } from '../../domain/record.ts';
+import type { Expansion } from '../../domain/relations.ts';
 import type { Span } from '../../domain/span.ts';
 import type { TimeWindow } from '../../domain/time-window.ts';
 import type { PagePosition, SourceQuery } from '../source.ts';
@@ -13,16 +14,19 @@ interface Ask {
   /** Left out, the source decides how many rows a page has, and says with a next-link that there are more. */
   readonly top?: number;
   readonly hasCount?: boolean;
+  /** Whether related records come along. Only pages have them: counts and keys are the same without. */
+  readonly isExpanded?: boolean;
 }
 
 /** The path and query of the page of `position.span` that starts after its cursor. */
 export function pagePath(query: SourceQuery, { strategy, span, cursor, pageSize }: PagePosition): string {
   if (strategy === 'keyset') {
-    return requestPath(query, { within: { after: cursor, upto: span.upto }, orderBy: 'ascending' });
+    const within = { after: cursor, upto: span.upto };
+    return requestPath(query, { within, orderBy: 'ascending', isExpanded: true });
   }
   // The last page asks only for what is left: what follows belongs to another slice, or is not wanted at all.
   const top = Math.min(pageSize, span.upto - cursor);
-  return requestPath(query, { orderBy: 'ascending', skip: cursor, top });
+  return requestPath(query, { orderBy: 'ascending', skip: cursor, top, isExpanded: true });
 }
 
 /** Everything after the base URL. Names carry æ, ø and å, and are percent-encoded as UTF-8. */
@@ -30,9 +34,11 @@ export function requestPath(query: SourceQuery, ask: Ask): string {
   const { entity, selection } = query;
   const range = ask.within === undefined ? null : keyRange(entity, ask.within);
   const filter = combine([...conditions(query), range, ask.orderBy === 'newest' ? timedOnly(entity) : null]);
+  const expand = ask.isExpanded === true ? (query.expand ?? []) : [];
   const options: [string, string | number | undefined | null][] = [
     ['$filter', filter],
-    ['$select', selectedFields(entity, selection.select)],
+    ['$expand', expandPaths(expand)],
+    ['$select', selectedFields(entity, selection.select, expand)],
     ['$orderby', orderBy(entity, ask.orderBy)],
     ['$skip', ask.skip],
     ['$top', ask.top],
@@ -83,9 +89,25 @@ function orderBy({ keyField, timestampField }: Entity, direction: Ask['orderBy']
   return direction === 'ascending' ? keyField : `${keyField} desc`;
 }
 
-/** Without the key there is no record, without the timestamp no incremental run: both always come along. */
-function selectedFields({ keyField, timestampField }: Entity, select: readonly string[] | null): string | null {
+/** The deepest paths are enough: each brings along what it leads through. Null where there is none. */
+export function expandPaths(expand: readonly Expansion[]): string | null {
+  const paths = (expansions: readonly Expansion[], before: string): string[] =>
+    expansions.flatMap(({ relation, expand: further }) =>
+      further.length === 0 ? [`${before}${relation}`] : paths(further, `${before}${relation}/`),
+    );
+  return paths(expand, '').join(',') || null;
+}
+
+/**
+ * Without the key there is no record, without the timestamp no incremental run: both always come along. A relation that
+ * is followed must be named, too, or it is left out; named without a field, it comes whole.
+ */
+function selectedFields(
+  { keyField, timestampField }: Entity,
+  select: readonly string[] | null,
+  expand: readonly Expansion[],
+): string | null {
   if (select === null) return null;
   const always = timestampField === null ? [keyField] : [keyField, timestampField];
-  return [...new Set([...always, ...select])].join(',');
+  return [...new Set([...always, ...select, ...expand.map(({ relation }) => relation)])].join(',');
 }

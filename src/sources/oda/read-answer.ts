@@ -1,13 +1,13 @@
-import { bodyStart } from '../../domain/classify.ts';
 import type { Drift } from '../../domain/drift.ts';
-import { PermanentError, TransientError } from '../../domain/errors.ts';
-import { sliceArrayElements } from '../../domain/json-text.ts';
+import { PermanentError } from '../../domain/errors.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import { hasIntegerKey, isReject, isRow, normaliseRecord } from '../normalise.ts';
 import { observeFields } from '../observe-fields.ts';
-import type { SourceQuery } from '../source.ts';
+import type { NestedRow, SourceQuery } from '../source.ts';
+import { parseCollection } from './collection.ts';
 import { parseFilter } from './filter.ts';
 import { evaluate } from './filter-evaluate.ts';
+import { isField, readNested } from './nested.ts';
 import { selectedBy } from './page-url.ts';
 
 /** A collection as it came, checked against the query's filter and order. */
@@ -25,9 +25,13 @@ export interface Answer {
   readonly hasNext: boolean;
   /** In what the rows differ from the metadata. */
   readonly drift: readonly Drift[];
+  /** Null where no relations were followed. */
+  readonly nested: readonly NestedRow[] | null;
 }
 
 interface ReadOptions {
+  /** Whether the answer is to hold what the query expands. */
+  readonly isExpanded?: boolean;
   /** Rows after these are not looked at. */
   readonly most?: number;
   /** `newest`: by the timestamp, the latest first. */
@@ -43,7 +47,10 @@ export function readAnswer(query: SourceQuery, body: string, options: ReadOption
   const most = options.most ?? values.length;
   const rows = values.slice(0, most);
   checkFilter(rows, query);
-  const { records, rejects, trailingRejects } = normaliseRows(rows, texts, query.entity);
+  const parts =
+    options.isExpanded && query.expand?.length ? readNested({ rows, texts }, query.entity, query.expand) : null;
+  const nested = parts?.rows ?? null;
+  const { records, rejects, trailingRejects } = normaliseRows({ rows, texts, nested }, query.entity);
   if (options.order === 'newest') checkNewestFirst(records, query);
   else if (hasIntegerKey(query.entity)) checkOrder(records, options.order ?? 'ascending', query);
   return {
@@ -53,48 +60,9 @@ export function readAnswer(query: SourceQuery, body: string, options: ReadOption
     received: rows.length,
     count: readCount(envelope['odata.count']),
     hasNext: typeof envelope['odata.nextLink'] === 'string' && envelope['odata.nextLink'] !== '',
-    drift: observeFields(rows, query, (name) => isField(name, query.entity)),
+    drift: [...observeFields(rows, query, (name) => isField(name, query.entity)), ...(parts?.drift ?? [])],
+    nested,
   };
-}
-
-/** Relations are written among the fields, and so are notes such as `odata.type` and `Stemme@odata.nextLink`. */
-function isField(name: string, { relations }: Entity): boolean {
-  return !/(?:^|@)odata\./.test(name) && !relations.includes(name);
-}
-
-interface Collection {
-  readonly envelope: Record<string, unknown>;
-  readonly values: readonly unknown[];
-  /** The source text of each value. */
-  readonly texts: readonly string[];
-}
-
-function parseCollection(body: string): Collection {
-  const envelope = parseJson(body);
-  const values = isRow(envelope) ? envelope['value'] : undefined;
-  if (!isRow(envelope) || !Array.isArray(values)) throw notCollection(body);
-  const texts = sliceArrayElements(body, 'value');
-  if (texts?.length !== values.length) throw notCollection(body);
-  return { envelope, values, texts };
-}
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch (error) {
-    throw new TransientError(`The answer is not JSON, or cut short: ${bodyStart(body) || '(empty)'}`, {
-      code: 'not-json',
-      facts: { bodyStart: bodyStart(body), length: body.length },
-      cause: error,
-    });
-  }
-}
-
-function notCollection(body: string): TransientError {
-  return new TransientError(`The answer is JSON, but not a collection with "value": ${bodyStart(body)}`, {
-    code: 'not-a-collection',
-    facts: { bodyStart: bodyStart(body) },
-  });
 }
 
 function checkFilter(rows: readonly unknown[], query: SourceQuery): void {
@@ -114,13 +82,20 @@ function checkFilter(rows: readonly unknown[], query: SourceQuery): void {
 
 type Normalised = Pick<Answer, 'records' | 'rejects' | 'trailingRejects'>;
 
+interface Rows {
+  readonly rows: readonly unknown[];
+  readonly texts: readonly string[];
+  /** The same, taken apart, where something came nested in them. */
+  readonly nested: readonly NestedRow[] | null;
+}
+
 /** A row sent twice is one record. When its two versions differ, it changed while it was read: the last one is newer. */
-function normaliseRows(rows: readonly unknown[], texts: readonly string[], entity: Entity): Normalised {
+function normaliseRows({ rows, texts, nested }: Rows, entity: Entity): Normalised {
   const records = new Map<string, NormalisedRecord>();
   const rejects: RejectedRecord[] = [];
   let before = 0; // rejects that came before the last record
   for (const [index, row] of rows.entries()) {
-    const normalised = normaliseRecord(texts[index] ?? '', row, entity);
+    const normalised = nested?.[index]?.taken ?? normaliseRecord(texts[index] ?? '', row, entity);
     if (isReject(normalised)) {
       rejects.push(normalised);
     } else {

@@ -9,13 +9,13 @@ export function readPage(query: SourceQuery, position: PagePosition, body: strin
 }
 
 function readKeysetPage(query: SourceQuery, position: PagePosition, body: string): Page {
-  const answer = readAnswer(query, body);
+  const answer = readAnswer(query, body, { isExpanded: true });
   for (const record of answer.records) checkInside(record, position, query);
-  const { records, rejects, trailingRejects, received, drift } = answer;
+  const { records, rejects, trailingRejects, received, drift, nested } = answer;
   const next = nextKey(answer, position, query);
   // The next page starts behind the last record: rows after it that could not be read come again with that page.
   const own = next === null ? rejects : rejects.slice(0, rejects.length - trailingRejects);
-  return { records, rejects: own, received, next, drift };
+  return { records, rejects: own, received, next, drift, ...(nested && { nested }) };
 }
 
 /**
@@ -48,7 +48,17 @@ function checkInside({ key }: NormalisedRecord, { cursor, span }: PagePosition, 
 
 /** Advances by the rows received, whatever was asked for: the source may cap its pages lower than it is thought to. */
 function readOffsetPage(query: SourceQuery, { span, cursor }: PagePosition, body: string): Page {
-  const { records, rejects, received, drift } = readAnswer(query, body, { most: span.upto - cursor });
+  const { records, rejects, received, drift, nested } = readAnswer(query, body, {
+    most: span.upto - cursor,
+    isExpanded: true,
+  });
   const next = cursor + received;
-  return { records, rejects, received, next: received === 0 || next >= span.upto ? null : next, drift };
+  return {
+    records,
+    rejects,
+    received,
+    next: received === 0 || next >= span.upto ? null : next,
+    drift,
+    ...(nested && { nested }),
+  };
 }

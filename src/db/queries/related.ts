@@ -1,0 +1,128 @@
+import pg from 'pg';
+import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
+import { copyRows, copyText } from '../copy-rows.ts';
+import type { Database } from '../database.ts';
+import { judge } from './judge-records.ts';
+import { insertRejects } from './rejects.ts';
+
+const { escapeIdentifier, escapeLiteral } = pg;
+
+/** The table for what a run stages besides its own records, quoted. Only runs that follow relations have one. */
+export function relatedTable(run: string): string {
+  return `sheaf.${escapeIdentifier(`related_${run.replaceAll('-', '_')}`)}`;
+}
+
+/** Records of another dataset that came nested in a page. */
+export interface RelatedRecords {
+  readonly dataset: string;
+  readonly records: readonly NormalisedRecord[];
+  readonly rejects: readonly RejectedRecord[];
+}
+
+/** What comes with a page besides its own records. */
+export interface RelatedPage {
+  /** Requests that nested collections took besides the page's own, without those that were repeated. */
+  readonly parts: number;
+  readonly sets: readonly RelatedRecords[];
+  /** The page's own records with all that came in them, for files that nest; else empty. */
+  readonly documents: readonly Pick<NormalisedRecord, 'key' | 'hash' | 'text'>[];
+}
+
+/** Turns what PostgreSQL could not hold into rejects; see `judge`. `refused`: what it could not of the page's own. */
+export async function judgeRelated(
+  pool: pg.Pool,
+  { sets, documents, ...page }: RelatedPage,
+  refused: readonly RejectedRecord[],
+): Promise<RelatedPage> {
+  const judged = await Promise.all(
+    sets.map(async ({ dataset, records, rejects }) => {
+      const { storable, refused } = await judge(pool, records);
+      return { dataset, records: storable, rejects: [...rejects, ...refused] };
+    }),
+  );
+  const isRefused = (key: string) => refused.some((reject) => reject.key === key);
+  return { ...page, sets: judged, documents: documents.filter(({ key }) => !isRefused(key)) };
+}
+
+/** Makes a run's table for related records; safe to call again. */
+export async function createRelated({ pool }: Pick<Database, 'pool'>, run: string): Promise<void> {
+  await pool.query(
+    `create unlogged table if not exists ${relatedTable(run)} (like sheaf.related including all) with (autovacuum_enabled = false)`,
+  );
+}
+
+/** Stages what came with a page of a slice, in the page's transaction. Nothing of it counts as the slice's records. */
+export async function insertRelated(
+  client: pg.PoolClient,
+  { run, slice }: { readonly run: string; readonly slice: number },
+  { sets, documents }: RelatedPage,
+): Promise<void> {
+  for (const { dataset, rejects } of sets) await insertRejects(client, { run, slice }, rejects, dataset);
+  const rows = sets.reduce((sum, { records }) => sum + records.length, documents.length);
+  if (rows === 0) return;
+  await client.query('update sheaf.slices set related = related + $3 where run_id = $1 and number = $2', [
+    run,
+    slice,
+    rows,
+  ]);
+  await copyRows(client, `copy ${relatedTable(run)} from stdin`, copyLines(slice, { sets, documents }));
+}
+
+function* copyLines(slice: number, { sets, documents }: Omit<RelatedPage, 'parts'>): Iterable<string> {
+  for (const { dataset, records } of sets) {
+    for (const { key, hash, timestamp, text } of records)
+      yield `${slice}\t${copyText(dataset)}\t${copyText(key)}\t${hash}\t${timestamp ?? '\\N'}\t${copyText(text)}\n`;
+  }
+  for (const { key, hash, text } of documents)
+    yield `${slice}\t\\N\t${copyText(key)}\t${hash}\t\\N\t${copyText(text)}\n`;
+}
+
+/** Takes back what slices have staged, in the transaction that sends them to their start. */
+export async function deleteRelated(client: pg.PoolClient, run: string, slices: readonly number[]): Promise<void> {
+  const { rows } = await client.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [
+    relatedTable(run),
+  ]);
+  if (rows[0]?.exists !== true) return;
+  await client.query(`delete from ${relatedTable(run)} where slice_number = any($1::int[])`, [[...slices]]);
+  await client.query('update sheaf.slices set related = 0 where run_id = $1 and number = any($2::int[])', [
+    run,
+    [...slices],
+  ]);
+}
+
+/** How many related rows are staged, by slice. */
+export async function relatedBySlice(
+  { pool }: Pick<Database, 'pool'>,
+  run: string,
+): Promise<ReadonlyMap<number, number>> {
+  const { rows } = await pool.query<{ slice: number; count: number }>(
+    `select slice_number as slice, count(*) as count from ${relatedTable(run)} group by slice_number`,
+  );
+  return new Map(rows.map((row) => [row.slice, row.count]));
+}
+
+/**
+ * A query of the related records of a dataset that a run has staged, each key once. A record comes in many parents, which
+ * are read one after the other: the version that the source dates last counts, else the one that came last.
+ */
+export function relatedRows(run: string, dataset: string): string {
+  return `select distinct on (key) key, hash, source_timestamp, record from ${relatedTable(run)}
+    where dataset = ${escapeLiteral(dataset)} order by key, source_timestamp desc nulls last, ctid desc`;
+}
+
+/** A query of a run's own records with all that came in them, each key once: the last one staged counts. */
+export function nestedRows(run: string): string {
+  return `select distinct on (key) key, record from ${relatedTable(run)} where dataset is null order by key, ctid desc`;
+}
+
+/** How many rejects a run has among the records of other datasets. */
+export async function countRelatedRejects(
+  client: pg.Pool | pg.PoolClient,
+  run: string,
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await client.query<{ dataset: string; count: number }>(
+    'select dataset, count(*) as count from sheaf.rejects where run_id = $1 and dataset is not null group by dataset',
+    [run],
+  );
+  return new Map(rows.map(({ dataset, count }) => [dataset, count]));
+}

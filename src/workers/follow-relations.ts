@@ -1,0 +1,152 @@
+import type { RelatedPage } from '../db/queries/related.ts';
+import { datasetName } from '../domain/dataset.ts';
+import type { Drift } from '../domain/drift.ts';
+import { PermanentError } from '../domain/errors.ts';
+import type { NormalisedRecord, RejectedRecord } from '../domain/record.ts';
+import type { Fetched, NestedRelation, NestedRow, Page, Rest, Source, SourceFetch } from '../sources/source.ts';
+
+/** Requests that what is nested in one page may cost: its rows are in memory until the page is staged. */
+export const MOST_PARTS = 500;
+
+/** A page with all that came nested in it. */
+export interface WholePage extends Fetched<Page> {
+  /** Left out where no relations are followed. */
+  readonly related?: RelatedPage;
+}
+
+interface Following {
+  readonly source: Source;
+  readonly fetch: SourceFetch;
+  readonly stop: AbortSignal;
+  /** Whether files are to show records inside their parents. */
+  readonly isNesting: boolean;
+}
+
+/** What has come so far, and what it has cost. */
+interface Haul {
+  parts: number;
+  requests: number;
+  bytes: number;
+  readonly drift: Drift[];
+}
+
+/**
+ * Reads every nested collection of a page to its end: the source cuts them as it cuts pages. Whatever cannot be had fails
+ * the page, so that a page that is staged has all that belongs to it.
+ */
+export async function followRelations(following: Following, fetched: Fetched<Page>): Promise<WholePage> {
+  const page = fetched.value;
+  if (page.nested === undefined) return fetched;
+  const haul: Haul = { parts: 0, requests: fetched.requests, bytes: fetched.bytes, drift: [...page.drift] };
+  const rows: NestedRow[] = [];
+  for (const row of page.nested) rows.push(await complete(following, row, haul));
+  return {
+    value: { ...page, drift: haul.drift },
+    requests: haul.requests,
+    bytes: haul.bytes,
+    durationMs: fetched.durationMs,
+    related: {
+      parts: haul.parts,
+      sets: gather(rows, following.source.name),
+      documents: following.isNesting ? documentsOf(rows, page) : [],
+    },
+  };
+}
+
+async function complete(following: Following, row: NestedRow, haul: Haul): Promise<NestedRow> {
+  const relations: NestedRelation[] = [];
+  for (const relation of row.relations) {
+    const rows: NestedRow[] = [];
+    for (const each of relation.rows) rows.push(await complete(following, each, haul));
+    for await (const part of restOf(following, relation, haul))
+      for (const each of part) rows.push(await complete(following, each, haul));
+    relations.push({ ...relation, rows, rest: null });
+  }
+  return { ...row, relations };
+}
+
+async function* restOf(
+  { source, fetch, stop }: Following,
+  relation: NestedRelation,
+  haul: Haul,
+): AsyncGenerator<readonly NestedRow[]> {
+  const followed = new Set<string>();
+  for (let rest = relation.rest; rest !== null; ) {
+    const current: Rest = rest;
+    const { name } = current.expansion.entity;
+    if (followed.has(current.link)) throw loops(current);
+    followed.add(current.link);
+    if (++haul.parts > MOST_PARTS) throw tooLarge(name, source.name);
+    const { value, requests, bytes } = await fetch(source.restPath(current), (body) => source.readRest(current, body), {
+      signal: stop,
+      kind: `${name} of one`,
+    });
+    haul.requests += requests;
+    haul.bytes += bytes;
+    haul.drift.push(...value.drift);
+    yield value.rows;
+    rest = value.rest;
+  }
+}
+
+function loops({ expansion, link }: Rest): PermanentError {
+  return new PermanentError(
+    `The pages of ${expansion.relation} go in a circle: the source sends ${link.slice(0, 200)} a second time. ` +
+      `Harvest ${expansion.entity.name} by itself.`,
+    { code: 'bad-next-link', facts: { relation: expansion.relation } },
+  );
+}
+
+function tooLarge(entity: string, source: string): PermanentError {
+  return new PermanentError(
+    `What is nested in one page takes more than ${MOST_PARTS} requests. Harvest the entity by itself, which takes fewer ` +
+      `requests in all: sheaf harvest ${source}/${entity}`,
+    { code: 'expand-too-large', facts: { entity, most: MOST_PARTS } },
+  );
+}
+
+interface Gathered {
+  readonly records: Map<string, NormalisedRecord>;
+  readonly rejects: RejectedRecord[];
+}
+
+/** The nested records by dataset, those of the same key and content once. */
+function gather(rows: readonly NestedRow[], source: string): RelatedPage['sets'] {
+  const sets = new Map<string, Gathered>();
+  const visit = ({ relations }: NestedRow): void => {
+    for (const { expansion, rows: nested } of relations) {
+      const dataset = datasetName({ source, entity: expansion.entity.name });
+      const set: Gathered = sets.get(dataset) ?? { records: new Map(), rejects: [] };
+      sets.set(dataset, set);
+      for (const row of nested) {
+        if ('reason' in row.taken) set.rejects.push(row.taken);
+        else set.records.set(`${row.taken.key} ${row.taken.hash}`, row.taken);
+        visit(row);
+      }
+    }
+  };
+  for (const row of rows) visit(row);
+  return [...sets].map(([dataset, { records, rejects }]) => ({ dataset, records: [...records.values()], rejects }));
+}
+
+/** The texts of a page's own records with all that came in them. */
+function documentsOf(rows: readonly NestedRow[], { records }: Page): RelatedPage['documents'] {
+  const own = new Set(records);
+  return rows.flatMap((row) => {
+    const { taken } = row;
+    if ('reason' in taken || !own.has(taken)) return []; // a row sent twice counts once
+    return [{ key: taken.key, hash: taken.hash, text: nestedText(row) }];
+  });
+}
+
+/** A record's own text, and its relations as its last properties. */
+function nestedText({ taken, relations }: NestedRow): string {
+  const nested = relations.map(({ expansion, rows }) => {
+    const texts = rows.map(nestedText);
+    const value = expansion.isMany ? `[${texts.join(',')}]` : (texts[0] ?? 'null');
+    return `${JSON.stringify(expansion.relation)}:${value}`;
+  });
+  if (nested.length === 0) return taken.text;
+  const own = taken.text.slice(0, -1);
+  return `${own}${own === '{' ? '' : ','}${nested.join(',')}}`;
+}
