@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compatibilityPartitioner, Producer, stringSerializers } from '@platformatic/kafka';
 import type { Delivery } from '../notifications/delivery.ts';
@@ -65,9 +66,14 @@ function createProducer({ brokers, isEncrypted, sasl }: KafkaOptions): Producing
     ...{ retries: 2, retryDelay: 500, connectTimeout: CONNECT_MS, timeout: REQUEST_MS, requestTimeout: REQUEST_MS },
     autocreateTopics: true, // where the broker allows it
     partitioner: compatibilityPartitioner, // as the clients of Kafka itself choose
-    ...(isEncrypted ? { tls: {}, tlsServerName: true } : {}),
+    ...(isEncrypted ? { tls: {}, tlsServerName: !brokers.some(isAddress) } : {}), // an address is no server's name
     ...(sasl === null ? {} : { sasl }),
   });
+}
+
+/** Whether a `host:port` names its host by address. */
+function isAddress(broker: string): boolean {
+  return isIP(broker.slice(0, broker.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')) !== 0;
 }
 
 function messagesOf({ changes, dataset }: FeedMessage, { topicOf, tombstones }: KafkaOptions) {
