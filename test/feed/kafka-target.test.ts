@@ -101,4 +101,15 @@ describeKafka('Kafka', () => {
     await target.close();
     silent.close();
   });
+
+  it('that lets nobody sign in is a failed try, and nobody reads the password', async () => {
+    const broker = await startBroker(); // it knows no users
+    const sasl = { mechanism: 'SCRAM-SHA-512', username: 'ada', password: 'hunter2' } as const;
+    const target = openKafkaTarget(options(broker.address, { sasl }));
+    const { kind, detail } = await target.deliver(message([['1', 'insert']]), never);
+    expect(kind).toBe('failed');
+    expect(detail).not.toContain('hunter2');
+    await target.close();
+    expect(await consume(broker, 'sheaf.oda.sagaktoer')).toEqual([]);
+  });
 });
