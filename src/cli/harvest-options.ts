@@ -152,16 +152,19 @@ export function addHarvestOptions(command: Command): Command {
         .choices(failurePolicies)
         .default('stop'),
     )
-    .option(
-      '--max-deletes <percent>',
-      'how much of a dataset may be marked as deleted at once because the source no longer has it (default: 20)',
-      share,
-    )
+    .addOption(maxDeletesOption())
     .addOption(
       new Option('--on-drift <policy>', "when fields differ from before, or from the source's metadata: go on, or stop")
         .choices(driftPolicies)
         .default('accept'),
     );
+}
+
+export function maxDeletesOption(): Option {
+  return new Option(
+    '--max-deletes <percent>',
+    'how much of a dataset may be marked as deleted at once because the source no longer has it (default: 20)',
+  ).argParser(share);
 }
 
 export function formatOption(description: string): Option {

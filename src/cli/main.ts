@@ -19,6 +19,7 @@ import { addSchedule } from './commands/schedule.ts';
 import { addServe } from './commands/serve.ts';
 import { addSources } from './commands/sources.ts';
 import { addStatus } from './commands/status.ts';
+import { addVerify } from './commands/verify.ts';
 import { addWorker } from './commands/worker.ts';
 import { exitCodeFor } from './exit-code.ts';
 import { say } from './output.ts';
@@ -50,6 +51,7 @@ export function createProgram(): Command {
     addControl,
     addRejects,
     addChanges,
+    addVerify,
     addExport,
     addSources,
     addSchedule,

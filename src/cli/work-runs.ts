@@ -13,6 +13,8 @@ export interface WorkRunsOptions {
   readonly json: boolean;
   /** Print an array even when there is one run only. */
   readonly isMany: boolean;
+  /** Whoever asked says itself what came of the runs. */
+  readonly isSilent?: boolean;
   /** Where troubles are told already: how to have them told to another. */
   readonly noteTo?: ReturnType<typeof sayTroubles>;
 }
@@ -49,7 +51,8 @@ export async function workRuns(
     view.end();
     await worker.stop();
   }
-  const reports = await printReports(context, runs, options);
+  const reports = await reportAll(context, runs);
+  if (!options.isSilent) printReports(reports, options);
   const open = reports.filter((report) => !hasEnded(report.state));
   if (open.length === 0) return exitCodeOf(reports.map((report) => report.state));
   for (const report of open) say(`${report.dataset} is not finished. Go on with: sheaf resume ${report.run}`);
@@ -89,14 +92,12 @@ async function sayWhatElseIsOpen(context: SheafContext, runs: readonly string[])
 }
 
 /** Prints what is to be said of runs: as JSON on stdout, or for people on stderr. */
-async function printReports(
-  context: SheafContext,
-  runs: readonly string[],
-  { json, isMany }: Pick<WorkRunsOptions, 'json' | 'isMany'>,
-): Promise<RunReport[]> {
-  const { reportRun } = await import('../runtime/report.ts');
-  const reports = await Promise.all(runs.map((run) => reportRun(context.database, run)));
+function printReports(reports: readonly RunReport[], { json, isMany }: Pick<WorkRunsOptions, 'json' | 'isMany'>): void {
   if (json) printJson(isMany ? reports : reports[0]);
   else for (const report of reports) say(`\n${renderReport(report)}`);
-  return reports;
+}
+
+async function reportAll({ database }: SheafContext, runs: readonly string[]): Promise<RunReport[]> {
+  const { reportRun } = await import('../runtime/report.ts');
+  return Promise.all(runs.map((run) => reportRun(database, run)));
 }

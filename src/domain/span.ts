@@ -20,6 +20,17 @@ export function cutSpan({ after, upto }: Span, parts: number): Span[] {
   return spans;
 }
 
+/** Whether `parts` cover all of `ranges` exactly, and nothing else. Ranges are in order, and do not touch. */
+export function coversRanges(ranges: readonly Span[], parts: readonly Span[]): boolean {
+  const between = ranges.slice(1).map(({ after }, index) => ({ after: ranges[index]?.upto ?? after, upto: after }));
+  return findGap(hullOf(ranges), [...parts, ...between]) === null;
+}
+
+/** From the beginning of the first to the end of the last; empty where there is none. */
+export function hullOf(ranges: readonly Span[]): Span {
+  return { after: ranges.at(0)?.after ?? 0, upto: ranges.at(-1)?.upto ?? 0 };
+}
+
 /** The first gap or overlap that keeps `parts` from covering `whole` exactly, or null when they do. */
 export function findGap(whole: Span, parts: readonly Span[]): Span | null {
   let reached = whole.after;

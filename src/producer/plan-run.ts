@@ -35,6 +35,8 @@ export interface ProducerContext extends PlanContext {
 /** What a harvest would do; nothing has been written yet. */
 export interface Plan extends Surveyed {
   readonly slices: readonly Span[];
+  /** Of a repair: the only keys that it covers, in order; null for any other run. */
+  readonly ranges: readonly Span[] | null;
   /** Pages that the source will be asked for, as far as can be told; null when it does not count. */
   readonly pages: number | null;
   /** Requests that planning itself has sent. */
@@ -57,7 +59,7 @@ export async function planHarvest({ reach, database }: PlanContext, request: Har
   const width = survey.span.upto - survey.span.after;
   const pages = Math.ceil((survey.expected ?? width) / survey.pageSize);
   const slices = cutIntoSlices(survey.span, pages);
-  return { ...surveyed, slices, pages: survey.expected === null ? null : pages, requests };
+  return { ...surveyed, slices, ranges: null, pages: survey.expected === null ? null : pages, requests };
 }
 
 /** A name for a run that begins now. */
@@ -81,8 +83,17 @@ export async function planRun(context: ProducerContext, request: HarvestRequest,
 }
 
 async function planWithin(context: ProducerContext, request: HarvestRequest, id: string): Promise<string> {
-  const plan = await planHarvest(context, request);
-  const kind = kindOf({ request, timeWindow: plan.query.window ?? null, ranges: null });
+  return carryOut(context, { request, id }, await planHarvest(context, request));
+}
+
+interface Planning {
+  readonly request: HarvestRequest;
+  readonly id: string;
+}
+
+/** Writes a plan down, seals it, and hands its slices on. Returns the run's id. */
+export async function carryOut(context: ProducerContext, { request, id }: Planning, plan: Plan): Promise<string> {
+  const kind = kindOf({ request, timeWindow: plan.query.window ?? null, ranges: plan.ranges });
   const dataset = await ensurePlannedDataset(context, request, plan);
   const sourceUrl = redact(context.reach(request.dataset.source).source.baseUrl);
   const isSealed = await writePlan(context, { id, dataset, request, sourceUrl }, plan);
@@ -138,9 +149,9 @@ type PlannedRun = Pick<NewRun, 'id' | 'dataset' | 'request' | 'sourceUrl'>;
 async function writePlan(context: ProducerContext, run: PlannedRun, plan: Plan): Promise<boolean> {
   const { database, telemetry } = context;
   const { strategy, span, pageSize, expected, whole } = plan.survey;
-  const { query, sourceLatest, requests: planRequests } = plan;
+  const { query, sourceLatest, ranges, requests: planRequests } = plan;
   const { entity, window = null, expand = null } = query;
-  const planned = { entity, expand, strategy, span, pageSize, expected, planRequests, sourceLatest };
+  const planned = { entity, expand, strategy, span, pageSize, expected, planRequests, sourceLatest, ranges };
   await insertRun(database, { ...run, ...planned, timeWindow: window, isPlannedWhole: whole !== null });
   try {
     if (!(await agreeOnFields(context, run, { entity, expand: expand ?? [] }))) return false;

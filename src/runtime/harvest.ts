@@ -42,8 +42,13 @@ export async function checkRequests(
 /** Plans a run and hands it to the fleet. Returns its id, which may be given. */
 export async function launchRun(context: SheafContext, request: HarvestRequest, id?: string): Promise<string> {
   const run = await planRun(context, request, id);
-  await handOn(context, finaliseIfSettled(context, run)); // a dataset without a record has no slice that could settle last
+  await handOnSettled(context, run); // a dataset without a record has no slice that could settle last
   return run;
+}
+
+/** Has a run finalised that has nothing to fetch. */
+export function handOnSettled(context: SheafContext, run: string): Promise<void> {
+  return handOn(context, finaliseIfSettled(context, run));
 }
 
 /** Cancels a run. Throws a UsageError when it has ended. What it had staged is dropped. */

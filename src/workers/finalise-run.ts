@@ -86,12 +86,12 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
   try {
     // Records of which only some fields were asked for would wipe out the others: they go into files only.
     if (run.request.select === null) {
-      const { dataset, entity } = run;
+      const { dataset, entity, ranges } = run;
       const writesContent = !run.request.keysOnly;
       const marksDeleted = isComplete(proof) && seesAll(run);
       const merged = await timed(clock, 'merge', () =>
         mergeStaged(context.database, claim, {
-          ...{ dataset, entity, rows, writesContent, marksDeleted },
+          ...{ dataset, entity, rows, writesContent, marksDeleted, ranges },
           related: relatedDatasets(run),
         }),
       );

@@ -17,7 +17,7 @@ export interface Search {
 }
 
 /** Neighbouring slices, and what the source counts in them. */
-interface Stretch {
+export interface Stretch {
   readonly slices: readonly TakenSlice[];
   readonly counted: number;
 }
@@ -28,20 +28,32 @@ interface Stretch {
  * d·log2(n) counts. When the counts are used up, all slices of every stretch that still differs are returned; the widest
  * stretches are halved first, so that those are short.
  */
-export async function findMoved(slices: readonly TakenSlice[], { counted, count, most }: Search): Promise<number[]> {
+export async function findMoved(slices: readonly TakenSlice[], { counted, ...search }: Search): Promise<number[]> {
   const sorted = slices.toSorted((a, b) => a.span.after - b.span.after);
-  const moved: number[] = [];
-  const open: Stretch[] = [{ slices: sorted, counted }];
+  const { stretches } = await findDiffering([{ slices: sorted, counted }], search);
+  return stretches.flatMap((stretch) => stretch.slices.map(({ number }) => number)).toSorted((a, b) => a - b);
+}
+
+/** The shortest stretches that differ, as far as the counts went; `isBounded` when they did not go far enough. */
+export async function findDiffering(
+  all: readonly Stretch[],
+  { count, most }: Omit<Search, 'counted'>,
+): Promise<{ stretches: Stretch[]; isBounded: boolean }> {
+  const stretches: Stretch[] = [];
+  const open = [...all];
   let left = most;
+  let isBounded = false;
   for (let stretch = open.shift(); stretch !== undefined; stretch = open.shift()) {
     if (!hasMoved(stretch)) continue;
-    const isEnd = stretch.slices.length === 1 || left === 0;
+    const isShortest = stretch.slices.length === 1;
+    if (!isShortest && left === 0) isBounded = true;
+    const isEnd = isShortest || left === 0;
     if (!isEnd) left -= 1;
     const halves = isEnd ? null : await halve(stretch, count);
-    if (halves === null) moved.push(...stretch.slices.map(({ number }) => number));
+    if (halves === null) stretches.push(stretch);
     else open.push(...halves);
   }
-  return moved.toSorted((a, b) => a - b);
+  return { stretches, isBounded };
 }
 
 function hasMoved({ slices, counted }: Stretch): boolean {

@@ -43,6 +43,7 @@ export async function lookAgain(reach: Reach, brought: Brought): Promise<Look> {
   const { strategy, request, isPlannedWhole, expected } = brought.run;
   // Rows and count came in one answer, which is as much as could be asked for.
   if (isPlannedWhole && expected !== null && expected === brought.taken) return judge(brought, expected);
+  if (brought.run.ranges !== null) return lookAtRanges(reach, brought, brought.run.ranges);
   if (request.maxRecords !== null) return lookAtPart(reach, brought);
   return strategy === 'keyset' ? lookAtKeys(reach, brought) : lookAtPositions(reach, brought);
 }
@@ -68,6 +69,27 @@ async function lookAtKeys(reach: Reach, brought: Brought): Promise<Look> {
   }
   const unchanged = { added: [], span, expected: run.expected };
   return { count: within, reason: null, reread: { slices, ...(growth ?? unchanged) } };
+}
+
+/** Of a repair: each range is counted, and where one differs its slices are fetched once more. What lies outside is not its matter. */
+async function lookAtRanges(reach: Reach, brought: Brought, ranges: readonly Span[]): Promise<Look> {
+  const { run, query } = brought;
+  let count = 0;
+  const slices: number[] = [];
+  for (const range of ranges) {
+    const inRange = await countWithin(reach, brought, range);
+    if (inRange === null) return judge(brought, null);
+    count += inRange;
+    const own = brought.slices.filter(({ span }) => span.after >= range.after && span.upto <= range.upto);
+    if (run.rereads < MOST_REREADS) slices.push(...(await searchMoved(reach, { run, query, slices: own }, inRange)));
+    else if (inRange !== takenBy(own)) return judge(brought, count);
+  }
+  if (slices.length === 0) return judge(brought, count);
+  return { count, reason: null, reread: { slices, added: [], span: run.span, expected: run.expected } };
+}
+
+function takenBy(slices: readonly SliceRow[]): number {
+  return slices.reduce((sum, { records, rejects }) => sum + records + rejects, 0);
 }
 
 /**
@@ -100,11 +122,19 @@ function differ(count: number | string, taken: number, rejects: number): string 
   return `the source counts ${count}, but ${taken} came (${rejects} of them rejected)`;
 }
 
-function countWithin({ source, fetch }: Reach, { run, query }: Brought, span: Span): Promise<number | null> {
+function countWithin(
+  { source, fetch }: Reach,
+  { run, query }: Pick<Brought, 'run' | 'query'>,
+  span: Span,
+): Promise<number | null> {
   return source.count(fetch, query, { ...span, strategy: run.strategy });
 }
 
-async function searchMoved(reach: Reach, brought: Brought, counted: number): Promise<number[]> {
+async function searchMoved(
+  reach: Reach,
+  brought: Pick<Brought, 'run' | 'query' | 'slices'>,
+  counted: number,
+): Promise<number[]> {
   const slices = brought.slices.map(({ number, span, records, rejects }) => ({
     number,
     span,

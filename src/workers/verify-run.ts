@@ -7,7 +7,7 @@ import type { RunRow, SliceRow } from '../db/schema.ts';
 import { GateClosedError, PermanentError, TransientError } from '../domain/errors.ts';
 import type { Proof } from '../domain/report.ts';
 import { sliceStates } from '../domain/slice.ts';
-import { findGap } from '../domain/span.ts';
+import { coversRanges, findGap } from '../domain/span.ts';
 import type { SourceQuery } from '../sources/source.ts';
 import { judgeDeletes } from './judge-deletes.ts';
 import { type Look, lookAgain } from './look-again.ts';
@@ -73,7 +73,7 @@ async function ledgerFacts({ database }: WorkContext, run: RunRow, slices: reado
     slices: slices.length,
     failedSlices: totals.failed,
     openSlices: totals.open,
-    isCovered: findGap(run.span, spans) === null,
+    isCovered: run.ranges === null ? findGap(run.span, spans) === null : coversRanges(run.ranges, spans),
     stagedRows: totals.records, // each slice's was found to be so
     ledgerRows: totals.records,
     distinctKeys: await countDistinctKeys(database, run.id),

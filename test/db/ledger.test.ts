@@ -64,6 +64,7 @@ async function setUpRun({
     timeWindow: null,
     sourceLatest: null,
     isPlannedWhole: false,
+    ranges: null,
   });
   await createStaging(database, id);
   await insertSlices(database, id, [
@@ -260,6 +261,7 @@ describe('a finaliser that another has followed', () => {
     entity: { keyField: 'id', timestampField: null },
     rows: { distinctKeys: 2, hasDuplicates: false },
     writesContent: true,
+    ranges: null,
     marksDeleted: false,
   };
 

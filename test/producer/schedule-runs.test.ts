@@ -197,7 +197,7 @@ it('gives up a run whose planner died amid its plan, and plans it anew', async (
   const half = { id, request, entity, sourceUrl, strategy, span, pageSize, expected, timeWindow: null };
   await insertRun(fleet.context.database, {
     ...half,
-    ...{ dataset: 'oda/Afstemning', planRequests: 3, sourceLatest: null, isPlannedWhole: false },
+    ...{ dataset: 'oda/Afstemning', planRequests: 3, sourceLatest: null, isPlannedWhole: false, ranges: null },
   });
   await fleet.startWorker();
   await expect.poll(scheduled.firings, soon).toEqual(['cron started complete']);

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Entity } from '../../domain/record.ts';
 import type { MergeCounts, RelatedCounts } from '../../domain/report.ts';
 import { type Database, inTransaction } from '../database.ts';
-import { MISSING } from './missing.ts';
+import { type Covering, MISSING } from './missing.ts';
 import { relatedRows, relatedTable } from './related.ts';
 import type { FinaliseClaim } from './runs.ts';
 import { stagedRows, stagingTable } from './staging.ts';
@@ -24,6 +24,8 @@ interface MergeOptions {
   readonly marksDeleted: boolean;
   /** The datasets of records that came nested; left out where no relations were followed. */
   readonly related?: readonly string[];
+  /** Of a repair: marks within these only. */
+  readonly ranges: Covering['ranges'];
 }
 
 /** One merge under way. */
@@ -214,11 +216,11 @@ async function writeDiffering(client: pg.PoolClient, { run, dataset, staged, at 
   return counted[0] ?? { inserted: 0, updated: 0 };
 }
 
-async function markMissing(client: pg.PoolClient, { run, dataset, at }: Merge): Promise<number> {
+async function markMissing(client: pg.PoolClient, { run, ranges, dataset, at }: Merge): Promise<number> {
   const { rowCount } = await client.query(
     `with gone as (
        update sheaf.records r set deleted_at = $3::timestamptz, changed_at = $3::timestamptz
-       where ${MISSING(run)}
+       where ${MISSING({ id: run, ranges })}
        returning r.key, r.data)
      insert into sheaf.changes (at, dataset, key, kind, run_id, before)
      select $3, $2, key, 'delete', $1, data from gone`,

@@ -1,17 +1,27 @@
 import type { Ahead } from '../../domain/report.ts';
+import type { Span } from '../../domain/span.ts';
 import type { Database } from '../database.ts';
 import type { RunRow } from '../schema.ts';
 import { stagingTable } from './staging.ts';
+
+/** A run, and the ranges of keys that it covers; null for all. */
+export type Covering = Pick<RunRow, 'id' | 'ranges'>;
 
 /**
  * Picks the records `r` of dataset $2 that run $1 should have seen and has not. Not those that another run has written
  * since this one was planned, and not those that came in a form that could not be taken.
  */
-export const MISSING = (run: string): string => `
+export const MISSING = ({ id, ranges }: Covering): string => `
   r.dataset = $2 and r.deleted_at is null
   and r.changed_at <= (select created_at from sheaf.runs where id = $1)
-  and not exists (select from ${stagingTable(run)} s where s.key = r.key)
-  and not exists (select from sheaf.rejects j where j.run_id = $1 and j.dataset is null and j.key collate "C" = r.key)`;
+  and not exists (select from ${stagingTable(id)} s where s.key = r.key)
+  and not exists (select from sheaf.rejects j where j.run_id = $1 and j.dataset is null and j.key collate "C" = r.key)
+  ${ranges === null ? '' : `and sheaf.number_of_key(r.key) <@ '${multirange(ranges)}'::int8multirange`}`;
+
+/** Ranges of keys as PostgreSQL writes them. */
+export function multirange(ranges: readonly Span[]): string {
+  return `{${ranges.map(({ after, upto }) => `(${BigInt(after)},${BigInt(upto)}]`).join(',')}}`;
+}
 
 export interface Missing {
   /** Records that are not marked as deleted, before the run's merge. */
@@ -23,10 +33,10 @@ export interface Missing {
 }
 
 /** Counts what a sweep has not seen. */
-export async function countMissing({ pool }: Database, run: Pick<RunRow, 'id' | 'dataset'>): Promise<Missing> {
+export async function countMissing({ pool }: Database, run: Covering & Pick<RunRow, 'dataset'>): Promise<Missing> {
   const { rows } = await pool.query<Missing>(
     `select (select count(*) from sheaf.records where dataset = $2 and deleted_at is null) as live,
-            (select count(*) from sheaf.records r where ${MISSING(run.id)}) as missing,
+            (select count(*) from sheaf.records r where ${MISSING(run)}) as missing,
             (select count(*) from sheaf.rejects where run_id = $1 and dataset is null and key is null) as unnamed`,
     [run.id, run.dataset],
   );
@@ -35,13 +45,15 @@ export async function countMissing({ pool }: Database, run: Pick<RunRow, 'id' | 
 
 /**
  * Picks the keys of dataset $2 that are known to be at the source in a form that could not be taken: rejected since its
- * last full sweep was planned, and not taken since.
+ * last full sweep was planned, and neither replayed nor come in another form since.
  */
 export const REJECTED_KEYS = `
   select j.key collate "C" as key from sheaf.rejects j join sheaf.runs f on f.id = j.run_id
   where coalesce(j.dataset, f.dataset) = $2 and j.key is not null and j.outcome is distinct from 'taken' and f.created_at >= (
     select max(w.created_at) from sheaf.runs w
-    where w.dataset = $2 and w.merged_generation = w.generation and sheaf.is_full_sweep(w))`;
+    where w.dataset = $2 and w.merged_generation = w.generation and sheaf.is_full_sweep(w))
+    and not exists (select from sheaf.records t
+                    where t.dataset = $2 and t.key = j.key collate "C" and t.changed_at > j.created_at)`;
 
 /** Counts what a look at keys and timestamps has found the copy to lack. Not what another run has written meanwhile. */
 export async function countAhead({ pool }: Database, run: Pick<RunRow, 'id' | 'dataset'>): Promise<Ahead> {

@@ -31,6 +31,8 @@ export interface NewRun {
   readonly isPlannedWhole: boolean;
   /** The relations that it follows; null, or left out, for none. */
   readonly expand?: readonly Expansion[] | null;
+  /** Of a repair: the only keys that it covers, in order; null for any other run. */
+  readonly ranges: readonly Span[] | null;
 }
 
 export async function insertRun({ orm }: Database, run: NewRun): Promise<void> {
