@@ -17,20 +17,18 @@ export async function checkWork(program: Program, place: Place, { phase, said }:
   for (const [where, { records, edited }] of Object.entries(found))
     if (records !== wanted.records || edited !== wanted.edited)
       throw new Error(
-        `${program.name}, ${phase}: ${records} records in the ${where}, ${edited} of them as edited, and not ${wanted.records} and ${wanted.edited}`,
+        `${records} records in the ${where}, ${edited} of them as edited, and not ${wanted.records} and ${wanted.edited}`,
       );
-  checkCounts(program, place, { phase, said });
+  checkCounts(place.rows, { phase, said });
 }
 
-function checkCounts({ name }: Program, { rows }: Place, { phase, said }: { phase: Phase; said: Said }): void {
+function checkCounts(rows: number, { phase, said }: { phase: Phase; said: Said }): void {
   if (said.counts === null) return;
   const updated = phase === 'changed' ? editedOf(rows) : 0;
   const wanted = phase === 'cold' ? [rows, 0, 0] : [0, updated, rows - updated];
   const found = [said.counts.inserted, said.counts.updated, said.counts.unchanged];
   if (found.join() !== wanted.join())
-    throw new Error(
-      `${name}, ${phase}: inserted, updated, unchanged are ${found.join(', ')}, and not ${wanted.join(', ')}`,
-    );
+    throw new Error(`inserted, updated, unchanged are ${found.join(', ')}, and not ${wanted.join(', ')}`);
 }
 
 interface Contents {

@@ -27,6 +27,8 @@ export interface Scene {
   readonly folder: string;
   readonly concurrency: number | null;
   readonly phases: readonly Phase[];
+  /** Stops what is under way. */
+  readonly signal: AbortSignal;
 }
 
 /** One program's round: an empty database, an empty Redis, and one harvest a phase, each of them checked. */
@@ -38,11 +40,16 @@ export async function runRound(program: Program, scene: Scene, round: number): P
     const database = await scene.postgres.fresh('bench');
     const { rows, concurrency } = scene;
     const place: Place = { upstream: scene.upstream.url, rows, database, redis: redis?.url ?? null, out, concurrency };
-    if (program.prepare) await runCommand(program.prepare(place));
+    if (program.prepare) await runCommand(program.prepare(place), scene.signal);
     const harvested: Harvested[] = [];
     for (const phase of scene.phases) {
       await scene.upstream.serve(phase === 'changed' ? 'edited' : 'first');
-      harvested.push({ ...(await harvest(program, place, { scene, redis, phase })), round });
+      const each = await harvest(program, place, { scene, redis, phase }).catch((error: unknown) => {
+        throw new Error(`${program.name}, ${phase}: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        });
+      });
+      harvested.push({ ...each, round });
     }
     return harvested;
   } finally {
@@ -58,7 +65,7 @@ async function harvest(
   { scene, redis, phase }: { scene: Scene; redis: RedisServer | null; phase: Phase },
 ): Promise<Omit<Harvested, 'round'>> {
   const { postgres, upstream } = scene;
-  const { stdout, ...cost } = await measureCommand(program.harvest(place), { postgres, redis, upstream });
+  const { stdout, ...cost } = await measureCommand(program.harvest(place), { postgres, redis, upstream }, scene.signal);
   const said = program.read(stdout, place);
   await checkWork(program, place, { phase, said });
   return {

@@ -22,13 +22,21 @@ interface Limits {
   readonly latencyMs: number;
 }
 
-/** Reads the request log of the twin. */
-export function readPipeline(requestLog: string, limits: Limits): Pipeline {
+/** Reads from the request log of the twin what one harvest asked for. */
+export function readPipeline(requestLog: string, harvest: Span, limits: Limits): Pipeline {
   const lines = readFileSync(requestLog, 'utf8')
     .split('\n')
     .filter((line) => line !== '');
   const pages = lines.map((line) => JSON.parse(line) as LoggedRequest).filter(({ rows }) => rows > 1);
-  return describePipeline(pages, limits);
+  const isOfHarvest = ({ startedAt }: Page) =>
+    startedAt >= harvest.startedAt && startedAt <= harvest.startedAt + harvest.wallMs;
+  return describePipeline(pages.filter(isOfHarvest), limits);
+}
+
+interface Span {
+  /** Unix time in milliseconds. */
+  readonly startedAt: number;
+  readonly wallMs: number;
 }
 
 type Page = Pick<LoggedRequest, 'startedAt' | 'durationMs'>;

@@ -1,9 +1,7 @@
 // Measures Sheaf beside the script one writes by hand and the recipe that it replaces: docs/performance.md. `npm run bench`.
-import { rmSync } from 'node:fs';
-import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onExit } from '../test/faults/on-exit.ts';
 import { type Harvested, runRound } from './harvests.ts';
 import { PIPELINE_HEAD, type Pipeline, readPipeline, renderPipeline } from './latency.ts';
 import { describeMachine, type Machine } from './machine.ts';
@@ -27,7 +25,9 @@ interface Results {
 
 const say = (text: string) => void process.stderr.write(`${text}\n`);
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1)); // what was started, ends
+// What was started is ended in order, and the folder goes.
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -51,16 +51,16 @@ async function main(): Promise<number> {
 
 async function measure(order: Order): Promise<Results> {
   const programs = findPrograms(order.programs, order.scripts, say);
+  if (programs.length === 0) throw new Error('There is nothing to measure.');
   const folder = await mkdtemp(join(tmpdir(), 'sheaf-bench-'));
-  onExit(() => rmSync(folder, { recursive: true, force: true }));
-  await chmod(folder, 0o755); // as root, PostgreSQL runs as another user, who must reach it
-  const postgres = await startPostgres(join(folder, 'home'));
   try {
+    await chmod(folder, 0o755); // as root, PostgreSQL runs as another user, who must reach it
+    await using postgres = await startPostgres(join(folder, 'home'));
     const results = { order, machine: describeMachine(postgres.version), harvested: [], pipelines: [] };
     for (const rows of order.rows) await measureSize(results, { postgres, programs, rows, folder });
     return results;
   } finally {
-    await postgres.stop();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -74,25 +74,25 @@ interface Stage {
 /** Every program in every round, beginning with another one each time: what slows the machine down hits all alike. */
 async function measureSize({ order, harvested, pipelines }: Results, stage: Stage): Promise<void> {
   const { postgres, programs, rows, folder } = stage;
-  for (let round = 1; round <= order.rounds; round++) {
-    const from = (round - 1) % Math.max(1, programs.length);
-    for (const program of [...programs.slice(from), ...programs.slice(0, from)]) {
-      const requestLog = join(folder, `requests-${rows}-${round}-${program.name}`);
-      const isLogged = order.case === 'latency';
-      const upstream = await startUpstream({ rows, latencyMs: order.latencyMs, ...(isLogged ? { requestLog } : {}) });
-      try {
-        const scene = { postgres, upstream, rows, folder, concurrency: order.concurrency, phases: order.phases };
-        for (const each of await runRound(program, scene, round)) {
-          harvested.push(each);
-          say(renderLine(each));
-        }
-      } finally {
-        await upstream.stop();
+  const { rounds, concurrency, phases, latencyMs } = order;
+  const requestLog = order.case === 'latency' ? join(folder, `requests-${rows}`) : null;
+  await using upstream = await startUpstream({ rows, latencyMs, requestLog });
+  const scene = { postgres, upstream, rows, folder, concurrency, phases, signal: stopping.signal };
+  const limits = { concurrency: concurrency ?? SHEAF_CONCURRENCY, latencyMs };
+  for (let round = 1; round <= rounds; round++) {
+    for (const program of rotate(programs, round - 1)) {
+      for (const each of await runRound(program, scene, round)) {
+        harvested.push(each);
+        if (requestLog !== null) pipelines.push(readPipeline(requestLog, each, limits));
+        say(renderLine(each));
       }
-      const limits = { concurrency: order.concurrency ?? SHEAF_CONCURRENCY, latencyMs: order.latencyMs };
-      if (isLogged) pipelines.push(readPipeline(requestLog, limits));
     }
   }
+}
+
+function rotate<T>(values: readonly T[], by: number): T[] {
+  const from = by % Math.max(1, values.length);
+  return [...values.slice(from), ...values.slice(0, from)];
 }
 
 function render({ order, machine, harvested, pipelines }: Results): string {

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { onExit } from '../test/faults/on-exit.ts';
 import type { RedisServer } from '../test/faults/redis-server.ts';
 import type { Postgres } from './postgres.ts';
 import { endedChildrenMs, memoryBytes, processorMs } from './processes.ts';
@@ -12,6 +11,8 @@ export type Part = 'program' | 'postgres' | 'redis' | 'upstream';
 export type ByPart = Readonly<Record<Part, number>>;
 
 export interface Cost {
+  /** Unix time in milliseconds. */
+  readonly startedAt: number;
   /** Of the whole command, from its start to its end. */
   readonly wallMs: number;
   readonly cpuMs: ByPart;
@@ -29,25 +30,30 @@ export interface Servers {
 /** So seldom that looking costs about a hundredth of a core. */
 const LOOK_EVERY_MS = 250;
 
-/** Runs a command and measures what it costs. Throws when it ends with anything but 0. */
-export async function measureCommand(command: Command, servers: Servers): Promise<Cost & { stdout: string }> {
+/** Runs a command and measures what it costs. Throws when it ends with anything but 0, or is stopped by the signal. */
+export async function measureCommand(
+  command: Command,
+  servers: Servers,
+  signal: AbortSignal,
+): Promise<Cost & { stdout: string }> {
   await servers.postgres.settle();
   const walBefore = await servers.postgres.walBytes();
   const cpuBefore = serversCpu(servers);
   const endedBefore = endedChildrenMs();
   const peak = { program: 0, postgres: 0, redis: 0, upstream: 0 };
-  const startedAt = performance.now();
-  const stdout = await runCommand(command, (pid) => {
+  const startedAt = Date.now();
+  const stdout = await runCommand(command, signal, (pid) => {
     const look = setInterval(
       () => raise(peak, { program: memoryBytes(pid), ...serversMemory(servers) }),
       LOOK_EVERY_MS,
     );
     return () => clearInterval(look);
   });
-  const wallMs = performance.now() - startedAt;
+  const wallMs = Date.now() - startedAt;
   const cpuAfter = serversCpu(servers);
   return {
     stdout,
+    startedAt,
     wallMs,
     cpuMs: {
       program: endedChildrenMs() - endedBefore,
@@ -63,12 +69,14 @@ export async function measureCommand(command: Command, servers: Servers): Promis
 /** Answers what the command printed. `watch` is told its process id, and answers what is to be done when it has ended. */
 export async function runCommand(
   command: Command,
+  signal: AbortSignal,
   watch: (pid: number) => () => void = () => () => undefined,
 ): Promise<string> {
   const child = spawn(command.file, command.args, {
     cwd: command.directory,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...command.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
   });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
@@ -76,13 +84,11 @@ export async function runCommand(
       output[name] += text;
     });
   const ended = watch(child.pid ?? 0);
-  const takeOff = onExit(() => child.kill('SIGKILL'));
   try {
-    const [code, signal] = await once(child, 'close');
+    const [code, killedBy] = await once(child, 'close');
     if (code !== 0)
-      throw new Error(`${command.file} ended with ${signal ?? `exit code ${code}`}:\n${output.stderr.slice(-2_000)}`);
+      throw new Error(`${command.file} ended with ${killedBy ?? `exit code ${code}`}:\n${output.stderr.slice(-2_000)}`);
   } finally {
-    takeOff();
     ended();
   }
   return output.stdout;

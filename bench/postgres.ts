@@ -13,7 +13,7 @@ export interface Postgres {
   settle(): Promise<void>;
   /** How much has been written ahead since the server was made, in bytes. */
   walBytes(): Promise<number>;
-  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 type Asking = Pick<pg.Client, 'query'> | Pick<pg.Pool, 'query'>;
@@ -35,7 +35,7 @@ export async function startPostgres(home: string): Promise<Postgres> {
     },
     settle: async () => void (await client.query('checkpoint')),
     walBytes: async () => Number(await one(client, `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')`)),
-    stop: async () => {
+    [Symbol.asyncDispose]: async () => {
       await client.end();
       await server.stop();
     },

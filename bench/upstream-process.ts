@@ -7,19 +7,19 @@ export interface Upstream {
   readonly url: string;
   readonly pid: number;
   serve(edition: Edition): Promise<void>;
-  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface UpstreamOptions {
   readonly rows: number;
   readonly latencyMs: number;
-  /** Each request is written there as a line of JSON. */
-  readonly requestLog?: string;
+  /** Each request is written there as a line of JSON; null: nowhere. */
+  readonly requestLog: string | null;
 }
 
-export async function startUpstream({ rows, latencyMs, requestLog = '' }: UpstreamOptions): Promise<Upstream> {
+export async function startUpstream({ rows, latencyMs, requestLog }: UpstreamOptions): Promise<Upstream> {
   const program = fileURLToPath(new URL('./upstream.ts', import.meta.url));
-  const child = fork(program, [String(rows), String(latencyMs), requestLog]);
+  const child = fork(program, [String(rows), String(latencyMs), requestLog ?? '']);
   const ended = once(child, 'exit');
   const url = String(await answerOf(child));
   return {
@@ -30,7 +30,7 @@ export async function startUpstream({ rows, latencyMs, requestLog = '' }: Upstre
       child.send(edition);
       await answer;
     },
-    stop: async () => {
+    [Symbol.asyncDispose]: async () => {
       child.kill();
       await ended;
     },
