@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const programNames = ['sheaf-postgres', 'sheaf-redis', 'by-hand', 'celery'] as const;
@@ -111,7 +111,8 @@ function celery(script: string): Program {
     harvest: (place) => ({
       file: PYTHON,
       args: [script, ...commonArguments(place), '--redis', place.redis ?? ''],
-      directory: dirname(script),
+      environment: { PYTHONDONTWRITEBYTECODE: '1' }, // the script's folder is not the bench's to write to
+      directory: place.out,
     }),
     read: (stdout, { out }) => ({
       ownMs: JSON.parse(stdout).wallMs,
