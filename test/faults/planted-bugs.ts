@@ -25,9 +25,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     runs: 12,
     replacements: [
       {
-        file: 'src/db/queries/staging.ts',
-        text: `where run_id = $1 and number = $2 and attempt = $3 and state = 'working'`,
-        by: `where run_id = $1 and number = $2 and $3::int > 0 and state = 'working'`,
+        file: 'migrations/0018_pages.sql',
+        text: `and number = slice and attempt = fence and state = 'working'`,
+        by: `and number = slice and fence > 0 and state = 'working'`,
       },
       {
         file: 'src/workers/run-slice.ts',
@@ -73,14 +73,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     replacements: [
       {
         file: 'src/db/queries/staging.ts',
-        text:
-          '    const effects = await inTransaction(database.pool, async (client): Promise<PageEffects> => {\n' +
-          "      await client.query('set local synchronous_commit = off');\n" +
-          '      await advance(client, claim, { ...page, records: storable, rejects });\n',
-        by:
-          '    await inTransaction(database.pool, (client) => advance(client, claim, { ...page, records: storable, rejects }));\n' +
-          `    ${PAUSE(60)}\n` +
-          '    const effects = await inTransaction(database.pool, async (client): Promise<PageEffects> => {\n',
+        text: "  const statements = [\n    'set local synchronous_commit = off',\n    advance(claim, page),\n",
+        by: `  await client.query(advance(claim, page));\n  ${PAUSE(60)}\n  const statements = [\n`,
       },
     ],
   },
