@@ -15,6 +15,7 @@ const SLOW = [
   'test/runtime/mixed-errors.test.ts',
   'test/runtime/poison.test.ts',
   'test/runtime/real-snapshots.test.ts',
+  'test/runtime/relations-faults.test.ts',
   'test/runtime/throttling.test.ts',
   'test/runtime/watchdog.test.ts',
   'test/workers/dying-finaliser.test.ts',

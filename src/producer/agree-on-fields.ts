@@ -34,11 +34,14 @@ export async function agreeOnFields(
     return false;
   }
   const kept = await ensureViews(database, { source: source.name, entities: await source.entities(fetch) });
-  if (!kept.includes(entity.name)) return true;
-  const view = `${source.name}."${entity.name}"`;
-  const left: Drift = { kind: 'view-kept', field: view, was: null, is: null, key: null };
-  for (const each of await noteDrift(database.pool, run.id, [left])) tell(each);
+  const harvested = new Set([entity, ...relatedEntities(expand)].map(({ name }) => name));
+  const left = kept.filter((name) => harvested.has(name)).map((name) => viewKept(`${source.name}."${name}"`));
+  for (const each of await noteDrift(database.pool, run.id, left)) tell(each);
   return true;
+}
+
+function viewKept(view: string): Drift {
+  return { kind: 'view-kept', field: view, was: null, is: null, key: null };
 }
 
 const TOLD_IN_A_MESSAGE = 5;

@@ -31,7 +31,7 @@ export async function* exportRejects(
   yield encoder.begin();
   for (const run of target.runs.toReversed()) {
     for await (const rows of readRejects(context.database, run.id, reason)) {
-      yield encoder.encode(rows.map((row) => exportRecord(row, run.dataset)));
+      yield encoder.encode(rows.map((row) => exportRecord(row, row.dataset ?? run.dataset)));
     }
   }
   yield encoder.end();

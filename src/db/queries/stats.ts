@@ -38,7 +38,7 @@ export async function tableStats({ pool }: Database): Promise<TableStats[]> {
     `select name, count(*) as tables, sum(bytes)::float8 as bytes
      from (select case when n.nspname = 'bullmq' then 'queues'
                        when c.relname ~ '^changes_\\d' then 'changes'
-                       when c.relname like 'staging%' then 'staging'
+                       when c.relname ~ '^(staging|related)' then 'staging'
                        else 'ledger' end as name,
                   pg_total_relation_size(c.oid) as bytes
            from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -12,7 +12,7 @@ import { type ExportedFile, exportedFile } from '../../domain/report.ts';
 import { checkRunReference } from '../../domain/run.ts';
 import type { ServerContext } from '../server-context.ts';
 import { attachment } from './attachment.ts';
-import { type ApiScope, notModified, operation } from './operation.ts';
+import { type ApiScope, notModified, operation, plainText } from './operation.ts';
 import { runParameter } from './runs.ts';
 
 const exportList = z.object({ run: z.string(), exports: z.array(exportedFile) }).meta({ id: 'ExportList' });
@@ -54,6 +54,13 @@ export function registerExports(app: ApiScope, { database }: ServerContext): voi
         description: 'The file as it was published. The ETag is its SHA-256.',
         tags: ['runs'],
         params: runParameter.extend({ format: z.enum(exportFormats) }),
+        querystring: z.strictObject({
+          dataset: plainText.optional().meta({
+            description:
+              "Whose records the file holds, where the run has followed relations; the run's own by default.",
+            examples: ['oda/Aktør'],
+          }),
+        }),
         response: {
           200: {
             description: 'The file.',
@@ -68,10 +75,10 @@ export function registerExports(app: ApiScope, { database }: ServerContext): voi
         problems: [400, 404],
       }),
     },
-    async ({ params, headers }, typedReply) => {
+    async ({ params, query, headers }, typedReply) => {
       const reply = typedReply as unknown as FastifyReply;
       const run = await resolveRun(database, checkRunReference(params.run));
-      const file = await findExport(database, run, params.format);
+      const file = await findExport(database, run, { format: params.format, dataset: query.dataset ?? run.dataset });
       const etag = `"${file.sha256}"`;
       reply.header('etag', etag);
       if (headers['if-none-match'] === etag) return reply.code(304).send();
@@ -88,12 +95,15 @@ export function registerExports(app: ApiScope, { database }: ServerContext): voi
 async function findExport(
   database: ServerContext['database'],
   { id, generation }: RunRow,
-  format: ExportFormat,
+  { format, dataset }: Pick<ExportedFile, 'format' | 'dataset'>,
 ): Promise<ExportedFile> {
   const files = await listExports(database, { run: id, generation });
-  const file = files.find((each) => each.format === format);
+  const file = files.find((each) => each.format === format && each.dataset === dataset);
   if (file !== undefined) return file;
-  throw new UsageError(`Run ${id} has written no ${format} file.`, { code: 'unknown-export', facts: { run: id } });
+  throw new UsageError(`Run ${id} has written no ${format} file of ${dataset}.`, {
+    code: 'unknown-export',
+    facts: { run: id },
+  });
 }
 
 /**

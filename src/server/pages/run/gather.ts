@@ -68,7 +68,7 @@ export async function gatherDetails(database: Database, { run, map }: RunFigures
     map.errors === 0 ? [] : groupErrors(database, run.id),
     map.states.includes('w') ? listHolders(database, run.id) : [],
     hasEnded(run.state) ? [] : listLiveWorkers(database),
-    map.rejects === 0 ? [] : countRejects(database, { runs: [run.id], reason: null }),
+    map.rejects === 0 && run.expand === null ? [] : countRejects(database, { runs: [run.id], reason: null }),
     listExports(database, { run: run.id, generation: run.generation }),
     listAudit(database, { run: run.id, limit: DEEDS_SHOWN }),
     listDrift(database, run.id),

@@ -2,8 +2,9 @@ import { html } from 'ghtml';
 import type { RejectCount } from '../../../db/queries/rejects.ts';
 import type { ErrorGroup } from '../../../db/queries/slice-map.ts';
 import { bytes, count, plural } from '../../../domain/numbers.ts';
+import type { RelatedCounts } from '../../../domain/report.ts';
 import { hasEnded } from '../../../domain/run.ts';
-import { momentAgo } from '../elements.ts';
+import { datasetLink, momentAgo } from '../elements.ts';
 import { adviceFor } from './advice.ts';
 import type { RunView } from './gather.ts';
 
@@ -18,6 +19,16 @@ function renderError({ code, message, slices, failed, numbers }: ErrorGroup): st
   const which = `${slices === 1 ? 'slice' : 'slices'} ${shown}${slices > numbers.length ? ' …' : ''}`;
   const fate = failed === 0 ? 'all tried again since' : `${count(failed)} failed for good`;
   return html`<li class="${failed === 0 ? 'overcome' : 'fatal'}"><p><code>${code}</code> on ${plural(slices, 'slice')}, ${fate} <small>(${which})</small></p><p class="example">${message}</p><p>${adviceFor(code)}</p></li>`;
+}
+
+/** What came of records of other datasets that came nested. Nothing where none did. */
+export function renderRelated(related: readonly RelatedCounts[]): string {
+  if (related.length === 0) return '';
+  const rows = related.map(
+    (each) =>
+      html`<tr><th scope="row">!${datasetLink(each.dataset)}</th><td class="number">${count(each.records)}</td><td class="number">${count(each.inserted)}</td><td class="number">${count(each.updated)}</td><td class="number">${count(each.unchanged)}</td></tr>`,
+  );
+  return html`<h3>Related records</h3><div class="scroll"><table><caption class="hidden">Records that came nested, by dataset</caption><thead><tr><th scope="col">Dataset</th><th scope="col" class="number">Records</th><th scope="col" class="number">Inserted</th><th scope="col" class="number">Updated</th><th scope="col" class="number">Unchanged</th></tr></thead><tbody>!${rows}</tbody></table></div>`;
 }
 
 /** Records that could not be taken, by reason. */
@@ -35,8 +46,8 @@ export function renderExports({ exports, run }: RunView): string {
   if (exports.length === 0)
     return html`<p class="lead">None ${hasEnded(run.state) ? 'were published' : 'yet: they come when the run is complete'}.</p>`;
   const rows = exports.map(
-    ({ format, records, bytes: size, sha256, path }) =>
-      html`<li><a class="button quiet" download href="/api/runs/${run.id}/exports/${format}">${format}</a> ${plural(records, 'record')}, ${bytes(size)}<small>SHA-256 <code class="sum">${sha256}</code></small><small class="path">${path}</small></li>`,
+    ({ format, dataset, records, bytes: size, sha256, path }) =>
+      html`<li><a class="button quiet" download href="/api/runs/${run.id}/exports/${format}?dataset=${encodeURIComponent(dataset)}">${format}</a> ${dataset === run.dataset ? '' : `${dataset}: `}${plural(records, 'record')}, ${bytes(size)}<small>SHA-256 <code class="sum">${sha256}</code></small><small class="path">${path}</small></li>`,
   );
   return html`<ul class="files">!${rows}</ul>`;
 }

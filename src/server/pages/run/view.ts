@@ -7,7 +7,7 @@ import { renderActions } from './actions.ts';
 import { renderCharts } from './chart.ts';
 import { renderDrift } from './drift.ts';
 import type { RunFigures, RunView } from './gather.ts';
-import { renderDeeds, renderErrors, renderExports, renderRejects } from './parts.ts';
+import { renderDeeds, renderErrors, renderExports, renderRejects, renderRelated } from './parts.ts';
 import { renderProof } from './proof.ts';
 import { renderSliceLegend, renderSliceMap } from './slice-map.ts';
 import { renderGate, renderHolders, renderWaiting } from './source.ts';
@@ -101,13 +101,13 @@ function renderSpeed({ recordsPerSecond }: Progress): string {
     : figure('Speed', count(recordsPerSecond), 'records a second');
 }
 
-function renderChanges({ run, rejects, map }: RunView): string {
+function renderChanges({ run, rejects }: RunView): string {
   const merge = run.mergedGeneration === run.generation ? run.merge : null;
   const merged =
     merge === null
       ? html`<p class="lead">Nothing has been written to the table${hasEnded(run.state) ? '' : ' yet'}.</p>`
       : html`<dl class="figures small">!${figure('Inserted', count(merge.inserted))}!${figure('Updated', count(merge.updated))}!${figure('Unchanged', count(merge.unchanged))}!${figure('Deleted', count(merge.deleted))}!${merge.rekeyed > 0 ? figure('Re-keyed', count(merge.rekeyed)) : ''}</dl>`;
-  return `${merged}${map.rejects === 0 ? '' : renderRejects(run.id, rejects)}`;
+  return `${merged}${renderRelated(merge?.related ?? [])}${rejects.length === 0 ? '' : renderRejects(run.id, rejects)}`;
 }
 
 function renderAsked({ run }: RunView): string {
@@ -119,12 +119,18 @@ function renderAsked({ run }: RunView): string {
     ['Kind', kindText(run)],
     ['Filter', request.filter ?? 'none'],
     ['Fields', request.select?.join(', ') ?? 'all'],
+    ['Relations', relationsText(run)],
     ['Records at most', request.maxRecords === null ? 'all' : count(request.maxRecords)],
     ['Files', request.formats.length === 0 ? 'none' : `${request.formats.join(', ')} below ${request.out}`],
     ['When a slice fails', request.onFailure === 'stop' ? 'the run ends' : 'the rest is published'],
     ['When fields drift', request.onDrift === 'fail' ? 'the run ends' : 'it is reported'],
   ];
   return html`<dl class="facts">!${rows.map(([term, text]) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`)}</dl>`;
+}
+
+function relationsText({ request: { expand, relations } }: RunView['run']): string {
+  if (!expand?.length) return 'none';
+  return `${expand.join(', ')}; in files ${relations === 'nested' ? 'inside their parents' : 'by themselves'}`;
 }
 
 function kindText({ request, timeWindow, ranges }: RunView['run']): string {
