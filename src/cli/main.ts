@@ -4,6 +4,7 @@ import { redact } from '../domain/redact.ts';
 import { VERSION } from '../runtime/version.ts';
 import { addAccess } from './commands/access.ts';
 import { addChanges } from './commands/changes.ts';
+import { addConfig } from './commands/config.ts';
 import { addControl } from './commands/control.ts';
 import { addDb } from './commands/db.ts';
 import { addDemo } from './commands/demo.ts';
@@ -60,6 +61,7 @@ export function createProgram(): Command {
     addServe,
     addAccess,
     addDb,
+    addConfig,
     addDoctor,
   ]) {
     add(program);

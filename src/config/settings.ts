@@ -15,7 +15,7 @@ export function loadEnvFile(): void {
  * An unknown `SHEAF_…` name is refused: it is nearly always a misspelt one.
  */
 export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
-  for (const name of Object.keys(environment)) refuseUnknown(name);
+  for (const name of Object.keys(environment)) checkName(name);
   const settings = Object.fromEntries(optionNames.map((name) => [name, readOption(name, environment[name])]));
   return settings as Settings;
 }
@@ -26,14 +26,15 @@ export function environmentHere(): NodeJS.ProcessEnv {
   return Object.fromEntries(given);
 }
 
-function isSecret(name: string): boolean {
+export function isSecret(name: string): boolean {
   return name in options && 'isSecret' in options[name as OptionName];
 }
 
 /** What a command that Sheaf starts finds in its environment, and sheaf in that command. */
 const GIVEN: ReadonlySet<string> = new Set(['SHEAF_RUN', 'SHEAF_STATE', 'SHEAF_DATASET']);
 
-function refuseUnknown(name: string): void {
+/** Throws a UsageError for a name that looks like a setting of Sheaf and is none. */
+export function checkName(name: string): void {
   if (!name.startsWith('SHEAF_') || name.startsWith('SHEAF_TEST_') || GIVEN.has(name) || name in options) return;
   throw new UsageError(
     `${name} is not a setting of Sheaf.${didYouMean(name, optionNames)} .env.example lists them all.`,
@@ -44,7 +45,8 @@ function refuseUnknown(name: string): void {
   );
 }
 
-function readOption(name: OptionName, value: string | undefined): unknown {
+/** The value of one setting. Throws a UsageError that says what was expected and what came. */
+export function readOption(name: OptionName, value: string | undefined): unknown {
   const option = options[name];
   const parsed = option.schema.safeParse(value === undefined || value.trim() === '' ? undefined : value.trim());
   if (parsed.success) return parsed.data;

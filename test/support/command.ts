@@ -21,10 +21,15 @@ export interface Running {
 }
 
 /** Starts a sheaf command as a process of its own; killed when the test has finished, should it still run. */
-export function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Running {
+export function start(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  { cwd }: { readonly cwd?: string } = {},
+): Running {
   const child = spawn(BIN, args, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd !== undefined && { cwd }),
   });
   onTestFinished(() => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
