@@ -39,11 +39,11 @@ interface Finalising {
 }
 
 /**
- * The chord's body: verify → write the exports → merge → publish → report. It is carried through once a generation; as
+ * The chord's body: verify → write the exports, and merge → publish → report. It is carried through once a generation; as
  * long as verification finds slices to be fetched once more, it ends there, and begins anew when they have settled.
  *
- * The files are written before the merge, under temporary names, and given their names after it: a full disk then
- * leaves the tables as they were, and a reader never sees half a file. Each step can be run again: a finaliser that
+ * The files are written beside the merge, under temporary names. It is committed when they are on the disk, and they get
+ * their names after that: a full disk leaves the tables as they were, and a reader never sees half a file. Each step can be run again: a finaliser that
  * dies is followed by another, which starts over and finds the merge done, if it was. Returns what the queue shows.
  */
 export async function finaliseRun(context: WorkContext, job: { run: string; generation: number }): Promise<string> {
@@ -82,28 +82,51 @@ async function publishAll(context: WorkContext, finalising: Finalising, proof: P
   if (!(await saveProof(context.database, claim, proof))) return TAKEN_OVER;
   const { distinctKeys, stagedRows } = proof;
   const rows = { distinctKeys, hasDuplicates: distinctKeys !== stagedRows };
-  const staged = await timed(clock, 'export', () => stageExports(context, finalising, { rows, proof }));
+  const ending = new AbortController(); // of no use any more once the merge has failed
+  const staging = { rows, proof, signal: ending.signal };
+  const exporting = timed(clock, 'export', () => stageExports(context, finalising, staging));
+  exporting.catch(() => undefined); // awaited below; a failure before that must not count as unhandled
   try {
-    // Records of which only some fields were asked for would wipe out the others: they go into files only.
-    if (run.request.select === null) {
-      const { dataset, entity, ranges } = run;
-      const writesContent = !run.request.keysOnly;
-      const marksDeleted = isComplete(proof) && seesAll(run);
-      const merged = await timed(clock, 'merge', () =>
-        mergeStaged(context.database, claim, {
-          ...{ dataset, entity, rows, writesContent, marksDeleted, ranges },
-          related: relatedDatasets(run),
-        }),
-      );
-      if (merged === undefined) return TAKEN_OVER;
-      const { related: _nested, ...counts } = merged;
-      context.telemetry.emit('run.merged', { run: run.id, dataset: run.dataset, ...counts });
-    } else if (!(await passMerge(context.database, claim))) return TAKEN_OVER;
+    if (!(await mergeBeside(context, finalising, { rows, proof, exporting }))) return TAKEN_OVER;
+    const staged = await exporting;
     if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
   } finally {
-    await staged?.discard();
+    ending.abort();
+    await (await exporting.catch(() => null))?.discard();
   }
   return end(context, claim, proof);
+}
+
+interface Merging {
+  readonly rows: StagedRows;
+  readonly proof: Proof;
+  readonly exporting: Promise<unknown>;
+}
+
+/** Merges while the files are written, and commits when they are. False when the claim no longer holds. */
+async function mergeBeside(
+  { database, telemetry }: WorkContext,
+  { claim, run }: Finalising,
+  { rows, proof, exporting }: Merging,
+): Promise<boolean> {
+  const { dataset, entity, ranges, request } = run;
+  // Records of which only some fields were asked for would wipe out the others: they go into files only.
+  if (request.select !== null) {
+    await exporting;
+    return passMerge(database, claim);
+  }
+  const merged = await timed({ telemetry, run: run.id }, 'merge', () =>
+    mergeStaged(database, claim, {
+      ...{ dataset, entity, rows, ranges, related: relatedDatasets(run) },
+      writesContent: !request.keysOnly,
+      marksDeleted: isComplete(proof) && seesAll(run),
+      ready: exporting,
+    }),
+  );
+  if (merged === undefined) return false;
+  const { related: _nested, ...counts } = merged;
+  telemetry.emit('run.merged', { run: run.id, dataset, ...counts });
+  return true;
 }
 
 /** PostgreSQL crashed since these slices were staged: they are fetched again, and the run is finalised after that. */
@@ -153,18 +176,24 @@ async function askLater(
   return true;
 }
 
+interface Exporting {
+  readonly rows: StagedRows;
+  readonly proof: Proof;
+  readonly signal: AbortSignal;
+}
+
 /** Null when no files were asked for. */
 async function stageExports(
   context: WorkContext,
   finalising: Finalising,
-  { rows, proof }: { readonly rows: StagedRows; readonly proof: Proof },
+  { rows, proof, signal }: Exporting,
 ): Promise<StagedExport | null> {
   const { run, source, query } = finalising;
   const [first, ...also] = exportSets(context, { run, source, query, rows });
   if (first === undefined) return null;
   const directory = exportDirectory(run);
   await removeLeftovers(directory);
-  return writeExports({ ...first, also, directory, manifest: manifestOf(finalising, proof) });
+  return writeExports({ ...first, also, directory, manifest: manifestOf(finalising, proof), signal });
 }
 
 /** What `manifest.json` says of a run besides its files. */

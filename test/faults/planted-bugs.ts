@@ -105,8 +105,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/workers/finalise-run.ts',
-        text: `  const staged = await timed(clock, 'export', () => stageExports(context, finalising, { rows, proof }));\n`,
-        by: `  const staged = await timed(clock, 'export', () => stageExports(context, finalising, { rows, proof }));\n  ${PAUSE(1_000)}\n`,
+        text: `    const staged = await exporting;\n`,
+        by: `    const staged = await exporting;\n    ${PAUSE(1_000)}\n`,
       },
     ],
   },

@@ -26,6 +26,8 @@ interface MergeOptions {
   readonly related?: readonly string[];
   /** Of a repair: marks within these only. */
   readonly ranges: Covering['ranges'];
+  /** Must be fulfilled before anything of the merge is to be seen; when it fails, the merge fails with it. */
+  readonly ready?: Promise<unknown>;
 }
 
 /** One merge under way. */
@@ -44,10 +46,15 @@ interface Part {
   readonly staged: string;
 }
 
+/** The claim of a merge no longer holds: all that it has written is rolled back. */
+class Superseded extends Error {}
+
 /**
  * Brings `records` in step with what a run has staged, and notes each change, in one transaction: a reader sees the run
  * whole or not at all. Rows are compared by hash first, and only those that differ are parsed and written. Done once a
  * generation: a second call returns what the first one counted. Undefined when the claim no longer holds.
+ *
+ * Only at its end does it take the run's row, and look whether the claim still holds: until then the run can be cancelled.
  */
 export async function mergeStaged(
   { pool }: Database,
@@ -59,32 +66,65 @@ export async function mergeStaged(
   if (datasets.length > 0) await pool.query(`analyze ${relatedTable(claim.run)}`);
   await pool.query('select sheaf.make_change_months(1)');
   return inTransaction(pool, async (client) => {
-    const run = await lockRun(client, claim);
-    if (run === undefined || run.merge !== null) return run?.merge ?? undefined;
+    const run = await readClaimed(client, claim);
+    if (run === undefined) throw new Superseded();
+    if (run.merge !== null) {
+      await untilReady(client, options.ready);
+      return run.merge;
+    }
     const at = await beginMerge(client, options.dataset, ...datasets);
     const merge = { ...options, run: claim.run, at };
     const own = await write(client, merge);
     const related: RelatedCounts[] = [];
     for (const dataset of datasets) related.push(await writeRelated(client, merge, dataset));
+    await untilReady(client, options.ready);
     const counts = related.length === 0 ? own : { ...own, related };
-    await client.query('update sheaf.runs set merged_generation = generation, merge = $2 where id = $1', [
-      claim.run,
-      JSON.stringify(counts),
-    ]);
+    await settle(client, { claim, merge, counts });
     return counts;
+  }).catch((error: unknown) => {
+    if (error instanceof Superseded) return undefined;
+    throw error;
   });
 }
 
-async function lockRun(
+async function readClaimed(
   client: pg.PoolClient,
   claim: FinaliseClaim,
 ): Promise<{ merge: MergeCounts | null } | undefined> {
   const { rows } = await client.query<{ merge: MergeCounts | null }>(
     `select case when merged_generation = generation then merge end as merge
-     from sheaf.runs where id = $1 and attempt = $2 and state = 'finalising' for update`,
+     from sheaf.runs where id = $1 and attempt = $2 and state = 'finalising'`,
     [claim.run, claim.attempt],
   );
   return rows[0];
+}
+
+/** The server ends transactions that are idle for a minute: it must see that this process lives. */
+const BEAT_MS = 20_000;
+
+async function untilReady(client: pg.PoolClient, ready: Promise<unknown> = Promise.resolve()): Promise<void> {
+  const beat = setInterval(() => void client.query('select 1').catch(() => undefined), BEAT_MS);
+  await ready.finally(() => clearInterval(beat));
+}
+
+interface Settling {
+  readonly claim: FinaliseClaim;
+  readonly merge: Merge;
+  readonly counts: MergeCounts;
+}
+
+/** The last writes, of rows that others wait for: what the merge came to, and when. */
+async function settle(client: pg.PoolClient, { claim, merge, counts }: Settling): Promise<void> {
+  const { rowCount } = await client.query(
+    `update sheaf.runs set merged_generation = generation, merge = $3
+     where id = $1 and attempt = $2 and state = 'finalising'`,
+    [claim.run, claim.attempt, JSON.stringify(counts)],
+  );
+  if (rowCount !== 1) throw new Superseded();
+  if (counts.inserted + counts.updated + counts.deleted + counts.rekeyed > 0)
+    await noteMerged(client, merge.dataset, merge.at);
+  for (const { dataset, inserted, updated } of counts.related ?? [])
+    if (inserted + updated > 0) await noteMerged(client, dataset, merge.at);
 }
 
 /**
@@ -116,7 +156,6 @@ async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> 
   const written = isFirst ? await writeAll(client, part) : await writeDiffering(client, part);
   const deleted = merge.marksDeleted && !isFirst ? await markMissing(client, merge) : 0;
   const rekeyed = deleted > 0 && written.inserted > 0 ? await pairRekeyed(client, merge) : 0;
-  if (written.inserted + written.updated + deleted > 0) await noteMerged(client, merge.dataset, merge.at);
   return {
     inserted: written.inserted - rekeyed,
     updated: written.updated,
@@ -129,7 +168,6 @@ async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> 
 /** Of keys alone nothing can be written, and nothing said of what is unchanged. */
 async function markOnly(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
   const deleted = merge.marksDeleted ? await markMissing(client, merge) : 0;
-  if (deleted > 0) await noteMerged(client, merge.dataset, merge.at);
   return { inserted: 0, updated: 0, unchanged: 0, deleted, rekeyed: 0 };
 }
 
@@ -158,7 +196,6 @@ async function writeRelated(client: pg.PoolClient, merge: Merge, dataset: string
   const written = (await isEmpty(client, dataset)) ? await writeAll(client, part) : await writeDiffering(client, part);
   const { rows } = await client.query<{ records: number }>('select count(*) as records from pg_temp.nested');
   await client.query('drop table pg_temp.nested');
-  if (written.inserted + written.updated > 0) await noteMerged(client, dataset, at);
   const records = rows[0]?.records ?? 0;
   return { dataset, records, ...written, unchanged: records - written.inserted - written.updated };
 }
