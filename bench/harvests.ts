@@ -32,16 +32,15 @@ export interface Scene {
 }
 
 /** One program's round: an empty database, an empty Redis, and one harvest a phase, each of them checked. */
-export async function runRound(program: Program, scene: Scene, round: number): Promise<Harvested[]> {
+export async function* runRound(program: Program, scene: Scene, round: number): AsyncGenerator<Harvested> {
   const out = join(scene.folder, 'out');
-  await mkdir(out, { recursive: true });
+  await mkdir(out);
   const redis = program.usesRedis ? await startRedisServer(scene.folder) : null;
   try {
     const database = await scene.postgres.fresh('bench');
     const { rows, concurrency } = scene;
     const place: Place = { upstream: scene.upstream.url, rows, database, redis: redis?.url ?? null, out, concurrency };
     if (program.prepare) await runCommand(program.prepare(place), scene.signal);
-    const harvested: Harvested[] = [];
     for (const phase of scene.phases) {
       await scene.upstream.serve(phase === 'changed' ? 'edited' : 'first');
       const each = await harvest(program, place, { scene, redis, phase }).catch((error: unknown) => {
@@ -49,9 +48,10 @@ export async function runRound(program: Program, scene: Scene, round: number): P
           cause: error,
         });
       });
-      harvested.push({ ...each, round });
+      yield { ...each, round };
+      await rm(out, { recursive: true }); // the files of several harvests of millions fill a disk
+      await mkdir(out);
     }
-    return harvested;
   } finally {
     await redis?.stop();
     await scene.postgres.drop('bench');

@@ -81,7 +81,7 @@ async function measureSize({ order, harvested, pipelines }: Results, stage: Stag
   const limits = { concurrency: concurrency ?? SHEAF_CONCURRENCY, latencyMs };
   for (let round = 1; round <= rounds; round++) {
     for (const program of rotate(programs, round - 1)) {
-      for (const each of await runRound(program, scene, round)) {
+      for await (const each of runRound(program, scene, round)) {
         harvested.push(each);
         if (requestLog !== null) pipelines.push(readPipeline(requestLog, each, limits));
         say(renderLine(each));
