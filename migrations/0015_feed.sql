@@ -35,6 +35,10 @@ create table sheaf.feed_positions (
   primary key (subscription_id, dataset)
 );
 
+-- What a record was after a change is what the next change of it says was before. Inserts are never that next change, and
+-- are most of what there is: they stay out, so that a first harvest, and a merge that finds nothing, pay nothing for it.
+create index on sheaf.changes (dataset, key, at) where kind <> 'insert';
+
 -- Subscriptions to everything get a position for datasets that are new: from the first change that is known.
 create function sheaf.add_feed_positions() returns void language sql as $$
   insert into sheaf.feed_positions (subscription_id, dataset, at)

@@ -59,7 +59,7 @@ export interface SubscriptionReport {
 }
 
 /** Of each dataset no more changes are counted. */
-export const MOST_COUNTED = 100_000;
+export const MOST_COUNTED = 10_000;
 
 /** Writes a subscription down. Throws a UsageError for a name that is taken, or a dataset that was never harvested. */
 export async function addSubscription(context: Context, asked: NewSubscription, actor: Actor): Promise<void> {

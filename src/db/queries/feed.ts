@@ -85,36 +85,24 @@ const TEXT = `case
   else ${described(`jsonb_build_object('data', null, 'before', null)`, `jsonb_build_array('data', 'before')`)} end`;
 
 /**
- * The record is what this change made of it: where a later change has followed, what that one says it was before. Those
- * are looked up merge by merge, by key.
+ * The record is what this change made of it: where a later change has followed, what that one says it was before. An index
+ * leads to it (migration 0015).
  */
 const NEXT_CHANGES = `
-  with recursive first as (
-    select c.at from sheaf.changes c
+  with following as materialized (
+    select c.* from sheaf.changes c
     where c.dataset = $1 and c.at >= $2::timestamptz and (c.at, c.key) > ($2::timestamptz, $3::text collate "C")
-    order by c.at, c.key limit 1
-  ), batch as materialized (
-    select c.* from first join sheaf.changes c
-      on c.dataset = $1 and c.at = first.at and c.key > case when first.at = $2::timestamptz then $3 else '' end collate "C"
-    order by c.key limit $4
-  ), overtaken as materialized (
-    select b.key, b.at, r.changed_at from batch b join sheaf.records r on r.dataset = $1 and r.key = b.key
-    where b.kind <> 'delete' and r.changed_at > b.at
-  ), later_merge (at) as (
-    select (select min(c.at) from sheaf.changes c where c.dataset = $1 and c.at > (select min(o.at) from overtaken o))
-    union all
-    select (select min(c.at) from sheaf.changes c
-            where c.dataset = $1 and c.at > m.at and c.at <= (select max(o.changed_at) from overtaken o))
-    from later_merge m where m.at is not null
-  ), overtaking as materialized (
-    select o.key, n.before from overtaken o cross join lateral (
-      select c.before from later_merge m join sheaf.changes c on c.dataset = $1 and c.at = m.at and c.key = o.key
-      order by c.at limit 1) n
+    order by c.at, c.key limit $4
+  ), batch as (
+    select * from following where at = (select min(at) from following)
   ), told as materialized (
-    select b.*, case when b.kind <> 'delete' then coalesce(n.before, r.data) end as after
-    from batch b
-    left join overtaking n on n.key = b.key
-    left join sheaf.records r on r.dataset = $1 and r.key = b.key and b.kind <> 'delete' and n.key is null)
+    select b.*, coalesce(n.before, r.data) as after from batch b
+    left join lateral (
+      select * from sheaf.records where dataset = $1 and key = b.key and b.kind <> 'delete' limit 1) r on true
+    left join lateral (
+      select c.before from sheaf.changes c
+      where r.changed_at > b.at and c.dataset = $1 and c.key = b.key and c.at > b.at and c.kind <> 'insert'
+      order by c.at limit 1) n on true)
   select c.key, c.kind, c.run_id as run, ${asText('c.at')} as at, ${TEXT} as text
   from (select c.*, ${WHOLE} as whole from told c order by c.key offset 0) c`;
 
