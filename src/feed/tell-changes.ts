@@ -62,7 +62,7 @@ export function createFeeder(context: FeedContext): Feeder {
 
   const tend = async (): Promise<void> => {
     if (isStopped) return;
-    const due = new Set(await dueSubscriptions(context.database));
+    const due = new Set(await dueSubscriptions(context.database, context.workerId));
     const idle = due.size === 0 ? [] : await listSubscriptions(context.database);
     for (const subscription of idle.filter(({ id }) => due.has(id) && !served.has(id))) {
       if (isStopped) break;

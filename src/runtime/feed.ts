@@ -63,7 +63,8 @@ function checkLogin({ SHEAF_KAFKA_USERNAME: username, SHEAF_KAFKA_PASSWORD: pass
   });
 }
 
-async function openTargetOf(
+/** Where a subscriber is told; of what is wrong with the settings, its tries say so. */
+export async function openTargetOf(
   { database, settings }: Pick<SheafContext, 'database' | 'settings'>,
   { kind, target, prefix, tombstones }: SubscriptionRow,
 ): Promise<Target> {

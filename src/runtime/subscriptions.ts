@@ -1,3 +1,4 @@
+import { changesKnownFrom } from '../db/queries/changes.ts';
 import { type FeedLag, listFeedLags } from '../db/queries/feed-lags.ts';
 import {
   deleteSubscription,
@@ -122,6 +123,12 @@ export async function replayFeed(context: Context, { name, from, datasets }: Rep
   return noted(context, { action: 'replay', name, actor }, () =>
     replaySubscription(context.database, subscription.id, { from, datasets: known }),
   );
+}
+
+/** When changes began to be known, where that is later than what was asked for; else null. */
+export async function startsLater({ database }: Pick<Context, 'database'>, from: FeedStart): Promise<Date | null> {
+  const known = await changesKnownFrom(database);
+  return from instanceof Date && from < known ? known : null;
 }
 
 function noted<T>(

@@ -80,9 +80,10 @@ async function add(name: string, datasets: string[], flags: AddFlags): Promise<v
   if (isAll && datasets.length > 1)
     throw new UsageError('"all" are all datasets: name no others beside it.', { code: 'bad-dataset', facts: {} });
   await withContext({ usesQueues: false }, async (context) => {
-    const { addSubscription, actor } = await load();
+    const { addSubscription, startsLater, actor } = await load();
     await addSubscription(context, { name, ...target, datasets: isAll ? null : datasets, from }, actor);
     printData(name);
+    sayWhenLater(await startsLater(context, from));
     if (target.kind === 'webhook' && context.settings.SHEAF_FEED_SECRET === undefined)
       say(
         'Workers need SHEAF_FEED_SECRET, with which messages are signed; make one with `echo whsec_$(openssl rand -base64 32)`.',
@@ -107,6 +108,10 @@ function parseStart(text: string): FeedStart {
   return text === 'now' || text === 'start' ? text : parseMoment(text, new Date());
 }
 
+function sayWhenLater(known: Date | null): void {
+  if (known !== null) say(`Changes before ${known.toISOString()} are not known: it begins there.`);
+}
+
 async function list({ json }: { readonly json?: boolean }): Promise<void> {
   await withContext({ usesQueues: false }, async (context) => {
     const { describeSubscriptions, MOST_COUNTED } = await load();
@@ -120,9 +125,10 @@ async function list({ json }: { readonly json?: boolean }): Promise<void> {
 async function replay(name: string, datasets: string[], { from }: Pick<AddFlags, 'from'>): Promise<void> {
   const start = parseStart(from);
   await withContext({ usesQueues: false }, async (context) => {
-    const { replayFeed, actor } = await load();
+    const { replayFeed, startsLater, actor } = await load();
     const chosen = datasets.length === 0 ? null : datasets;
     const moved = await replayFeed(context, { name, from: start, datasets: chosen }, actor);
+    sayWhenLater(await startsLater(context, start));
     say(`Subscription ${name} is told anew of ${moved.join(', ')}.`);
   });
 }

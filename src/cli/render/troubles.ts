@@ -47,6 +47,12 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, fir
     ];
     note(`run ${run}: the source does not hold what was read; fetching ${what.join(' and ')}`);
   });
+  telemetry.on('feed.failed', ({ subscription, dataset, detail, againInMs }) => {
+    say(
+      `feed ${subscription}`,
+      `${subscription} could not be told of changes in ${dataset}: ${detail}; again in ${duration(againInMs)}`,
+    );
+  });
   telemetry.on('connection.trouble', ({ store, error }) => {
     say(store, `the connection to the ${store} has trouble: ${error.message}; trying again`);
   });

@@ -22,13 +22,15 @@ interface Lease {
 }
 
 const asText = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-const IS_FREE = `(p.worker_id is null or p.claimed_until < now() or not sheaf.worker_is_alive(p.worker_id))`;
+/** Nobody living is at it; what this worker ($2) seems to be at, it has had to leave when the database was away. */
+const IS_FREE = `(p.worker_id is null or p.worker_id = $2 or p.claimed_until < now() or not sheaf.worker_is_alive(p.worker_id))`;
 
 /** The subscriptions that have something to be told, and nobody living at it. */
-export async function dueSubscriptions({ pool }: Database): Promise<number[]> {
+export async function dueSubscriptions({ pool }: Database, workerId: number): Promise<number[]> {
   await pool.query('select sheaf.add_feed_positions()');
   const { rows } = await pool.query<{ id: number }>(
-    `select distinct p.subscription_id as id from ${DUE} and ${IS_FREE}`,
+    `select distinct p.subscription_id as id from ${DUE} and ($1::integer is null or p.subscription_id = $1) and ${IS_FREE}`,
+    [null, workerId],
   );
   return rows.map(({ id }) => id);
 }
