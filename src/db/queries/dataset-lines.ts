@@ -35,8 +35,8 @@ export async function listDatasetLines(database: Database, name?: string): Promi
        from pg_class c where ${PARTITION_OF_DATASET}) p
      cross join lateral (select count(*)::int as runs, max(id) as last from sheaf.runs where dataset = d.name) r
      left join lateral (
-       select id, finished_at from sheaf.runs
-       where dataset = d.name and state = 'complete' and sheaf.is_full_sweep(runs)
+       select id, finished_at from sheaf.runs w
+       where dataset = d.name and state = 'complete' and sheaf.is_full_sweep(w)
        order by created_at desc limit 1) s on true
      left join lateral (
        select id, finished_at from sheaf.runs
@@ -83,13 +83,18 @@ export interface Growth extends MergeCounts {
   readonly at: Date;
 }
 
-/** What runs have changed in a dataset, the oldest first; of the newest thousand. */
+/** What runs have changed in a dataset, those too whose records led to it, the oldest first; of the newest thousand. */
 export async function listGrowth({ pool }: Database, name: string): Promise<Growth[]> {
   const { rows } = await pool.query<{ at: Date; merge: MergeCounts }>(
     `select * from (
-       select finished_at as at, merge from sheaf.runs
-       where dataset = $1 and merge is not null and finished_at is not null and merged_generation = generation
-       order by finished_at desc limit 1000) newest
+       select r.finished_at as at, m.merge
+       from sheaf.runs r cross join lateral (
+         select r.merge where r.dataset = $1
+         union all
+         select c || '{"deleted": 0, "rekeyed": 0}' from jsonb_array_elements(r.merge -> 'related') c where c ->> 'dataset' = $1) m
+       where (r.dataset = $1 or r.expand is not null)
+         and r.merge is not null and r.finished_at is not null and r.merged_generation = r.generation
+       order by r.finished_at desc limit 1000) newest
      order by at`,
     [name],
   );
