@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { inTransaction } from '../../src/db/database.ts';
 import { ensureDataset } from '../../src/db/queries/datasets.ts';
-import { mergeStaged } from '../../src/db/queries/merge.ts';
+import { beginMerge, mergeStaged } from '../../src/db/queries/merge.ts';
 import { refetchSlices } from '../../src/db/queries/refetch.ts';
 import { createRelated, relatedBySlice } from '../../src/db/queries/related.ts';
 import { beginFinalising, claimFinalise, insertRun, sealRun } from '../../src/db/queries/runs.ts';
@@ -129,4 +130,22 @@ describe('a page with related records', () => {
     expect(await listSlices(database, run, ['pending'])).toMatchObject([{ related: 0, records: 0 }]);
     expect((await database.pool.query('select from sheaf.rejects')).rowCount).toBe(0);
   });
+});
+
+it('merges take the locks of their datasets in one order, and hold none while they wait for the first', async () => {
+  const { database } = await setUp();
+  const { pool } = database;
+  const waiting = await inTransaction(pool, async (first) => {
+    await beginMerge(first, 'oda/Aktør');
+    const second = inTransaction(pool, (client) => beginMerge(client, 'oda/Sag', 'oda/Aktør'));
+    const isWaiting = `select from pg_locks where locktype = 'advisory' and not granted
+                       and database = (select oid from pg_database where datname = current_database())`;
+    while ((await pool.query(isWaiting)).rowCount === 0) await new Promise(setImmediate);
+    await inTransaction(pool, async (third) => {
+      await third.query(`set local lock_timeout = '1s'`);
+      await beginMerge(third, 'oda/Sag');
+    });
+    return { second };
+  });
+  await waiting.second;
 });
