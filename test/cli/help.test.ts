@@ -95,6 +95,7 @@ const documents = [
   'docs/states.md',
   'docs/errors.md',
   'docs/operations.md',
+  'docs/verify.md',
 ];
 
 describe.each([...documents, 'docs/metrics.md', 'docs/add-a-source.md', 'CONTRIBUTING.md'])('%s', (path) => {

@@ -1,3 +1,4 @@
+import type { RunKind } from '../../domain/harvest-request.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { Database } from '../database.ts';
 
@@ -5,6 +6,7 @@ import type { Database } from '../database.ts';
 export interface RunLine {
   readonly id: string;
   readonly dataset: string;
+  readonly kind: RunKind;
   readonly state: RunState;
   readonly reason: string | null;
   readonly expected: number | null;
@@ -62,7 +64,9 @@ export async function datasetsWithRuns({ pool }: Database): Promise<string[]> {
 }
 
 const LINE = `r.id, r.dataset, r.state, r.reason, r.expected, r.created_at as "createdAt", r.sealed_at as "sealedAt",
-  r.finished_at as "finishedAt", (r.proof ->> 'distinctKeys')::float8 as "distinctKeys", t.*`;
+  r.finished_at as "finishedAt", (r.proof ->> 'distinctKeys')::float8 as "distinctKeys", t.*,
+  case when r.ranges is not null then 'repair' when r.time_window is not null then 'step'
+       when r.request ->> 'keysOnly' = 'true' then 'keys-only' else 'sweep' end as kind`;
 
 const TOTALS = `select count(*)::int as slices, (count(*) filter (where s.state in ('done', 'failed')))::int as settled,
     (count(*) filter (where s.state = 'failed'))::int as failed, coalesce(sum(s.pages), 0)::float8 as pages,

@@ -1,5 +1,6 @@
 import { html } from 'ghtml';
 import { bytes, count, duration, plural } from '../../../domain/numbers.ts';
+import type { Ahead } from '../../../domain/report.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import { datasetLink, figure, livePart, momentAgo, stateBadge } from '../elements.ts';
 import type { Progress } from '../progress.ts';
@@ -107,7 +108,14 @@ function renderChanges({ run, rejects }: RunView): string {
     merge === null
       ? html`<p class="lead">Nothing has been written to the table${hasEnded(run.state) ? '' : ' yet'}.</p>`
       : html`<dl class="figures small">!${figure('Inserted', count(merge.inserted))}!${figure('Updated', count(merge.updated))}!${figure('Unchanged', count(merge.unchanged))}!${figure('Deleted', count(merge.deleted))}!${merge.rekeyed > 0 ? figure('Re-keyed', count(merge.rekeyed)) : ''}</dl>`;
-  return `${merged}${renderRelated(merge?.related ?? [])}${rejects.length === 0 ? '' : renderRejects(run.id, rejects)}`;
+  const found = renderAhead(run.proof?.ahead ?? null);
+  return `${merged}${found}${renderRelated(merge?.related ?? [])}${rejects.length === 0 ? '' : renderRejects(run.id, rejects)}`;
+}
+
+/** What a sweep over keys has found, and could not bring. */
+function renderAhead(ahead: Ahead | null): string {
+  if (ahead === null || ahead.added + ahead.changed === 0) return '';
+  return html`<p>The source has more than the copy: content was not asked for, and comes with a step or a sweep.</p><dl class="figures small">!${figure('New at the source', count(ahead.added))}!${figure('Other timestamp', count(ahead.changed))}</dl>`;
 }
 
 function renderAsked({ run }: RunView): string {

@@ -50,7 +50,7 @@ export function renderRunTable(lines: readonly ListedRun[], now: Date): string {
 /** The cells of one run; sent anew while it moves. */
 export function renderCells(line: RunLine, { share, recordsPerSecond, leftMs }: Progress, now: Date): string {
   const records = line.distinctKeys ?? line.records;
-  return html`<th scope="row">!${runLink(line.id)}<small>!${datasetLink(line.dataset)}, !${momentAgo(line.createdAt, now)}</small></th>
+  return html`<th scope="row">!${runLink(line.id)}<small>!${datasetLink(line.dataset)}, ${line.kind === 'sweep' ? '' : `${line.kind}, `}!${momentAgo(line.createdAt, now)}</small></th>
 <td data-label="State">!${stateBadge(line.state)}</td>
 <td data-label="Progress">!${renderBar(line, share)}</td>
 <td data-label="Records" class="number">${count(records)}!${line.expected === null ? '' : html`<small>of ${count(line.expected)}</small>`}</td>
