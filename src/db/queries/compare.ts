@@ -25,22 +25,23 @@ export async function readCells(
   { size, span }: { readonly size: number; readonly span: Span },
 ): Promise<Cell[]> {
   const { rows } = await pool.query<Cell>(
-    `select segment, min(n)::float8 as lowest, max(n)::float8 as highest, count(*) as taken, sum(is_reject::int) as rejected
+    `select case when n <= $3 then 'below' when n > $4 then 'above' else 'among' end as segment,
+            min(n)::float8 as lowest, max(n)::float8 as highest, count(*) as taken, count(*) filter (where is_reject) as rejected
      from (
-       select *, row_number() over (partition by segment order by n) - 1 as place
+       select n, is_reject, (row_number() over (order by n) - 1) / $1::bigint as place
        from (
-         select sheaf.number_of_key(key) as n, is_reject,
-                case when sheaf.number_of_key(key) <= $3 then 'below' when sheaf.number_of_key(key) > $4 then 'above' else 'among' end as segment
+         select sheaf.number_of_key(key) as n, is_reject
          from (select key, false as is_reject from sheaf.records where dataset = $2 and deleted_at is null
                union all
                select distinct j.key, true from (${REJECTED_KEYS}) j where not exists (
-                 select from sheaf.records r where r.dataset = $2 and r.key = j.key and r.deleted_at is null)) k) placed
-       where n is not null) numbered
-     group by segment, place / $1::bigint
+                 select from sheaf.records r where r.dataset = $2 and r.key = j.key and r.deleted_at is null)) k
+         offset 0) numbered -- so that a key is made a number once
+       where n is not null) placed
+     group by segment, place
      order by lowest`,
     [size, dataset, span.after, span.upto],
   );
-  return rows.map((row) => ({ ...row, taken: Number(row.taken), rejected: Number(row.rejected) }));
+  return rows;
 }
 
 /** How many live records a dataset has, and how many of them have a key that is no number. */
