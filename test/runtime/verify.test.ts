@@ -174,7 +174,7 @@ describe('a repair', () => {
     expect(await tableContent(fleet.context.database.url, NAME)).toEqual(source.content());
   });
 
-  it('that was killed goes on where it stood', async () => {
+  it('that was interrupted goes on where it stood', async () => {
     const { fleet, source } = await setUp({ ids: range(1, 1_000) });
     await fleet.harvest(NAME, { formats: [] });
     source.remove(5, 505, 905);
@@ -182,10 +182,13 @@ describe('a repair', () => {
     const run = await startRepair(fleet.context, verification, { actor: commandLineActor(), maxDeletes: null });
     const staged = Promise.withResolvers<void>();
     whenStaged(fleet, 1, staged.resolve);
+    fleet.twin.setBehaviour({ latencyMs: 500 }); // so that it is stopped well before the last page
     const worker = await fleet.startWorker(1);
     await staged.promise;
     await worker.stop();
-    source.remove(506); // while it lies idle: its range is counted once more
+    fleet.twin.setBehaviour({ latencyMs: 0 });
+    expect(await findRun(fleet.context, run)).toMatchObject({ state: 'fetching' });
+    source.remove(506); // while it lies idle: gone when it goes on
     await resumeRun(fleet.context, await findRun(fleet.context, run));
     await fleet.startWorker();
     expect(await fleet.ended(run)).toMatchObject({ kind: 'repair', state: 'complete', deleted: 4 });

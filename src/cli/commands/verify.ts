@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Comparison } from '../../domain/comparison.ts';
 import { parseDataset } from '../../domain/dataset.ts';
-import { exitCodeOf } from '../../domain/report.ts';
+import { hasEnded } from '../../domain/run.ts';
 import type { SheafContext } from '../../runtime/context.ts';
 import type { Verification } from '../../runtime/verify.ts';
 import { addRateOption, maxDeletesOption, wholeNumber } from '../harvest-options.ts';
@@ -94,10 +94,9 @@ async function repair(
   const { commandLineActor } = await import('../../runtime/audited.ts');
   const run = await startRepair(context, verification, { actor: commandLineActor(), maxDeletes: maxDeletes ?? null });
   const ended = await workRuns(context, [run], { concurrency, json, isMany: false, noteTo, isSilent: true });
-  if (ended > exitCodeOf(['cancelled'])) return ended; // told to stop, and said how to go on
   const repaired = await verifyRepair(context, verification, run);
   if (json) printJson(repaired);
-  else sayRepaired(repaired);
+  else if (hasEnded(repaired.repair?.run.state ?? 'fetching')) sayRepaired(repaired);
   return ended !== 0 || isWhollyRepaired(repaired) ? ended : DIFFERS;
 }
 
