@@ -130,6 +130,12 @@ describe('the import table', () => {
     expect(late.map(({ path }) => path).toSorted()).toEqual(['runtime/context.ts', 'runtime/trace-runs.ts']);
   });
 
+  it('loads the Kafka client only where something is told to Kafka', () => {
+    const early = /import (?!type\b)[^;]*from '[^']*kafka-target\.ts'/;
+    expect(files.filter(({ text }) => early.test(text)).map(({ path }) => path)).toEqual([]);
+    expect(files.filter(({ text }) => /import\('[^']*kafka-target\.ts'\)/.test(text))).toHaveLength(1);
+  });
+
   it('lets only config read the environment', () => {
     const readers = files.filter(({ folder, text }) => folder !== 'config' && /\bprocess\s*\.\s*env\b/.test(text));
     expect(readers.map(({ path }) => path)).toEqual([]);
