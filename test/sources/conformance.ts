@@ -113,6 +113,15 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
           expect((await harvest({ select: [specimen.field], maxRecords: 5 })).keys).toEqual(specimen.keys.slice(0, 5));
         });
 
+        it('leaves out all but key and timestamp when no field is selected, if it can leave fields out', async () => {
+          const { keys, rows } = await harvest({ select: [], maxRecords: 5 });
+          expect(keys).toEqual(specimen.keys.slice(0, 5));
+          const { keyField, timestampField } = (await queryOf()).entity;
+          const names = timestampField === null ? [keyField] : [keyField, timestampField];
+          if (!specimen.source.canSelect) return;
+          for (const { text } of rows) expect(Object.keys(JSON.parse(text)).toSorted()).toEqual(names.toSorted());
+        });
+
         it('counts the parts of a span so that they add up to the whole', async () => {
           const query = await queryOf();
           const { span } = await specimen.source.survey(specimen.fetch, query, strategy);

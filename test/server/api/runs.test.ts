@@ -24,6 +24,32 @@ describe('runs over the API', () => {
     expect(await list.json()).toMatchObject({ runs: [{ run }], next: null });
   });
 
+  it('over keys alone are started without files, and show what they are', async () => {
+    const fleet = await startServedFleet();
+    await fleet.harvest('oda/Afstemning', { formats: [] });
+    const asked = { dataset: 'oda/Afstemning', keysOnly: true };
+    const refused = await fetch(`${fleet.url}/api/runs`, json(asked));
+    expect([refused.status, await refused.json()]).toMatchObject([400, { code: 'bad-keys-only' }]);
+    const started = await fetch(`${fleet.url}/api/runs`, json({ ...asked, formats: [] }));
+    const { run } = (await started.json()) as { run: string };
+    fleet.twin.put('Afstemning', votes([900])[0] as never);
+    await fleet.startWorker();
+    await fleet.ended(run);
+    const details = await (await fetch(`${fleet.url}/api/runs/${run}`)).json();
+    const ahead = { added: 1, changed: 0 };
+    expect(details).toMatchObject({
+      kind: 'keys-only',
+      ahead,
+      ranges: null,
+      request: { keysOnly: true },
+      proof: { ahead },
+    });
+    const page = await (await fetch(`${fleet.url}/runs/${run}`)).text();
+    expect(page).toContain('a sweep over keys, without content');
+    expect(page).toContain('New at the source');
+    expect(await (await fetch(fleet.url)).text()).toContain('</a>, keys-only, ');
+  });
+
   it('that follow relations tell what came of them, and give each entity’s file', async () => {
     const ballots = range(1, 7).map((id) => ({
       id,
