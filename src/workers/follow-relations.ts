@@ -1,7 +1,7 @@
 import type { RelatedPage } from '../db/queries/related.ts';
 import { datasetName } from '../domain/dataset.ts';
 import type { Drift } from '../domain/drift.ts';
-import { PermanentError } from '../domain/errors.ts';
+import { PermanentError, TransientError } from '../domain/errors.ts';
 import type { NormalisedRecord, RejectedRecord } from '../domain/record.ts';
 import type { Fetched, NestedRelation, NestedRow, Page, Rest, Source, SourceFetch } from '../sources/source.ts';
 
@@ -77,9 +77,10 @@ async function* restOf(
     if (followed.has(current.link)) throw loops(current);
     followed.add(current.link);
     if (++haul.parts > MOST_PARTS) throw tooLarge(name, source.name);
-    const { value, requests, bytes } = await fetch(source.restPath(current), (body) => source.readRest(current, body), {
-      signal: stop,
-      kind: `${name} of one`,
+    const options = { signal: stop, kind: `${name} of one` };
+    const part = fetch(source.restPath(current), (body) => source.readRest(current, body), options);
+    const { value, requests, bytes } = await part.catch((error: unknown) => {
+      throw isGone(error) ? goneSince(current, error) : error;
     });
     haul.requests += requests;
     haul.bytes += bytes;
@@ -87,6 +88,18 @@ async function* restOf(
     yield value.rows;
     rest = value.rest;
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof PermanentError && /^http-4(?:04|10)$/.test(error.code);
+}
+
+/** The page is read anew then: the record is not there any more, or has a collection again. */
+function goneSince({ expansion }: Rest, cause: unknown): TransientError {
+  return new TransientError(
+    `A record has gone since its page was read: the rest of its ${expansion.relation} is not there any more. The page is read again.`,
+    { code: 'rest-gone', facts: { relation: expansion.relation }, cause },
+  );
 }
 
 function loops({ expansion, link }: Rest): PermanentError {

@@ -74,13 +74,22 @@ describe('relations that are followed through trouble', () => {
     expect(Number(rows[0].related)).toBe(ballots.length);
   });
 
+  it('read a page again when a record went while what is nested in it was read', async () => {
+    const { fleet, table } = await setUpRelated();
+    const where = { pathIncludes: '(45)/Stemme' };
+    fleet.twin.setBehaviour({ faults: [{ fault: { kind: 'status', status: 404 }, where, count: 1 }] });
+    const report = await fleet.harvest('oda/Afstemning', expanded);
+    expect(report).toMatchObject({ state: 'complete', records: 60 });
+    expect(await table('Stemme')).toEqual(contentOf(ballots));
+  });
+
   it('fail a page whose nested collections cannot be read, and go on with retry', async () => {
     const { fleet, table } = await setUpRelated();
     fleet.twin.setBehaviour({
-      faults: [{ fault: { kind: 'status', status: 404 }, where: { pathIncludes: '(24)/Stemme' } }],
+      faults: [{ fault: { kind: 'status', status: 403 }, where: { pathIncludes: '(24)/Stemme' } }],
     });
     const report = await fleet.harvest('oda/Afstemning', expanded);
-    expect(report).toMatchObject({ state: 'failed', inserted: 0, error: { code: 'http-404' } });
+    expect(report).toMatchObject({ state: 'failed', inserted: 0, error: { code: 'http-403' } });
     fleet.twin.setBehaviour({ faults: [] });
     await retryRun(fleet.context, await findRun(fleet.context, report.run));
     await fleet.startWorker();

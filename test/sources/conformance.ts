@@ -235,6 +235,13 @@ function describeMetadata(get: () => Specimen): void {
     },
   );
 
+  it('follows no relations where none are asked for, and refuses those that lead nowhere', async () => {
+    const { source, fetch, entity: name } = get();
+    const entity = await source.check(fetch, name, everything);
+    expect(await source.relate(fetch, entity, [])).toEqual([]);
+    await expect(source.relate(fetch, entity, ['leads-nowhere'])).rejects.toBeInstanceOf(UsageError);
+  });
+
   it.each([0, -1, 1.5, Number.NaN])('refuses to harvest %d records', async (maxRecords) => {
     expect(await refusal(get().entity, { maxRecords })).toBeInstanceOf(UsageError);
   });

@@ -34,7 +34,7 @@ async function plan(datasets: string[], flags: Flags): Promise<void> {
   const requests = datasets.map((dataset) => toRequest(dataset, flags, settings));
   const plans = await planAll(settings, flags, requests);
   if (flags.json) return printJson(plans.length === 1 ? plans[0] : plans);
-  for (const each of plans) {
+  for (const [position, each] of plans.entries()) {
     const expected = each.expected === null ? 'an unknown number of records' : plural(each.expected, 'record');
     const pages = each.pages === null ? 'an unknown number of pages' : plural(each.pages, 'page');
     printData(`${each.dataset}: ${expected} in ${pages} of ${count(each.pageSize)}`);
@@ -42,6 +42,8 @@ async function plan(datasets: string[], flags: Flags): Promise<void> {
     printData(
       `  strategy ${each.strategy}, keys or rows ${count(each.span.after + 1)} to ${count(each.span.upto)}, ${plural(each.slices, 'slice')}`,
     );
+    const { expand } = requests[position] ?? {};
+    if (expand?.length) printData(`  with ${expand.join(', ')}: a request more wherever a collection outgrows a page`);
     printData(
       `  ${each.requests === null ? 'requests unknown' : `about ${plural(each.requests, 'request')}`}, ${timeOf(each)}`,
     );

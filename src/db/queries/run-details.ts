@@ -25,7 +25,9 @@ export async function reportRelated({ pool }: Database, run: RunRow): Promise<Re
   const merged = run.mergedGeneration === run.generation ? (run.merge?.related ?? []) : [];
   if (merged.length === 0) return [];
   const rejects = await countRelatedRejects(pool, run.id);
-  return merged.map((counts) => ({ ...counts, rejected: rejects.get(counts.dataset) ?? 0 }));
+  return merged.map(({ dataset, records, inserted, updated, unchanged }) => {
+    return { dataset, records, inserted, updated, unchanged, rejected: rejects.get(dataset) ?? 0 };
+  });
 }
 
 /** A run's report but for its files, its drift and what came nested, from its row and the sums over its slices. */
