@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { Settings } from '../config/options.ts';
-import { loadEnvFile, readSettings } from '../config/settings.ts';
 import type { SheafContext } from '../runtime/context.ts';
 import { say } from './output.ts';
 
@@ -14,8 +13,9 @@ export interface SessionOptions {
   readonly settings?: Settings;
 }
 
-/** The settings of this command: the environment, with `.env` behind it. */
-export function settingsHere(): Settings {
+/** The settings of this command: the environment, with `.env` behind it. What reads them is only loaded here. */
+export async function settingsHere(): Promise<Settings> {
+  const { loadEnvFile, readSettings } = await import('../config/settings.ts');
   loadEnvFile();
   return readSettings();
 }
@@ -27,7 +27,7 @@ export function settingsHere(): Settings {
 export async function withContext<T>(options: SessionOptions, work: (context: SheafContext) => Promise<T>): Promise<T> {
   const { openContext } = await import('../runtime/context.ts');
   const context = await openContext({
-    settings: options.settings ?? settingsHere(),
+    settings: options.settings ?? (await settingsHere()),
     logLevel: options.logLevel ?? 'silent',
     concurrency: options.concurrency ?? 0,
     rate: options.rate ?? null,

@@ -1,5 +1,5 @@
-import { exitCodeOf, type RunReport } from '../domain/report.ts';
-import { hasEnded } from '../domain/run.ts';
+import type { RunReport } from '../domain/report.ts';
+import { exitCodeOf, hasEnded } from '../domain/run.ts';
 import type { SheafContext } from '../runtime/context.ts';
 import type { RunProgress } from '../runtime/harvest.ts';
 import { printJson, say } from './output.ts';

@@ -1,5 +1,7 @@
-import { z } from 'zod';
 import type { Entity, Field } from './record.ts';
+import type { Drift } from './report.ts';
+
+export type { Drift } from './report.ts';
 
 export const driftPolicies = ['accept', 'fail'] as const;
 /** What drift means for a run: `accept` goes on and reports it, `fail` publishes nothing. */
@@ -12,19 +14,6 @@ export const recordDriftKinds = ['unknown-field', 'missing-field', 'other-type']
 /** `view-kept`: the typed view has other columns than the metadata, because somebody has built on it. */
 export const driftKinds = [...metadataDriftKinds, ...recordDriftKinds, 'view-kept'] as const;
 export type DriftKind = (typeof driftKinds)[number];
-
-/** One way in which a dataset is not what it was, or not what it is said to be. */
-export const drift = z
-  .object({
-    kind: z.enum(driftKinds).meta({ description: 'docs/drift.md says what each means.' }),
-    field: z.string().meta({ description: 'The field; the view, of `view-kept`.' }),
-    was: z.string().nullable().meta({ description: 'The type that it had, or has by the metadata.' }),
-    is: z.string().nullable().meta({ description: 'The type that it has now, or that came.' }),
-    key: z.string().nullable().meta({ description: 'A record that has it; null where metadata have drifted.' }),
-  })
-  .readonly()
-  .meta({ id: 'Drift' });
-export type Drift = z.infer<typeof drift>;
 
 /** Drift of each field is noted once a run, and of so many fields at most: a source may invent them without end. */
 export const MOST_DRIFT = 200;

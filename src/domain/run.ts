@@ -45,3 +45,20 @@ export function checkRunReference(text: string): string {
     },
   );
 }
+
+const EXIT_CODES: Readonly<Record<RunState, number>> = {
+  complete: 0,
+  failed: 1,
+  partial: 3,
+  cancelled: 4,
+  planning: 0,
+  fetching: 0,
+  paused: 0,
+  finalising: 0,
+};
+
+/** 0 complete (or handed over), 1 failed, 3 partial, 4 cancelled; of several runs the worst that asks for action. */
+export function exitCodeOf(states: readonly RunState[]): number {
+  const codes = states.map((state) => EXIT_CODES[state]);
+  return [1, 4, 3].find((code) => codes.includes(code)) ?? 0;
+}

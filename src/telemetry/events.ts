@@ -5,7 +5,7 @@ import type { StoredError } from '../domain/errors.ts';
 import type { BreakerState } from '../domain/gate.ts';
 import type { RunKind } from '../domain/harvest-request.ts';
 import type { Channel } from '../domain/notification.ts';
-import type { MergeCounts } from '../domain/report.ts';
+import type { MergeCounts } from '../domain/proof.ts';
 import type { RunState } from '../domain/run.ts';
 import type { FiringKind } from '../domain/schedule.ts';
 import { type Attributes, NO_TRACER, type Span, type Tracer } from './tracer.ts';

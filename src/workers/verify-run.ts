@@ -5,7 +5,7 @@ import { listSlices, sliceTotals } from '../db/queries/slices.ts';
 import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
 import type { RunRow, SliceRow } from '../db/schema.ts';
 import { GateClosedError, PermanentError, TransientError } from '../domain/errors.ts';
-import type { Proof } from '../domain/report.ts';
+import type { Proof } from '../domain/proof.ts';
 import { sliceStates } from '../domain/slice.ts';
 import { coversRanges, findGap } from '../domain/span.ts';
 import type { SourceQuery } from '../sources/source.ts';

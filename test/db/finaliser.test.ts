@@ -13,7 +13,7 @@ import {
 } from '../../src/db/queries/runs.ts';
 import { listSlices, sliceTotals } from '../../src/db/queries/slices.ts';
 import { stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
-import type { Proof } from '../../src/domain/report.ts';
+import type { Proof } from '../../src/domain/proof.ts';
 
 import { claimed, deadWorker, livingWorker, page, setUpRun } from './setup.ts';
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseDataset } from '../../src/domain/dataset.ts';
-import { exitCodeOf } from '../../src/domain/report.ts';
-import { checkRunReference, newRunId } from '../../src/domain/run.ts';
+import { checkRunReference, exitCodeOf, newRunId } from '../../src/domain/run.ts';
 
 describe('a run’s id', () => {
   it('is its UTC start and four characters that cannot be mistaken', () => {

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import { listSlices } from '../../src/db/queries/slices.ts';
 import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
-import type { Proof, RunReport } from '../../src/domain/report.ts';
+import type { Proof } from '../../src/domain/proof.ts';
+import type { RunReport } from '../../src/domain/report.ts';
 import { launchRun } from '../../src/runtime/harvest.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';

@@ -10,7 +10,7 @@ export function addDb(program: Command): void {
     .addHelpText('after', '\nExample:\n  DATABASE_URL=postgres://sheaf@db.example/sheaf sheaf db migrate')
     .action(async () => {
       const { migrate } = await import('../../runtime/context.ts');
-      const applied = await migrate({ settings: settingsHere(), onProgress: say });
+      const applied = await migrate({ settings: await settingsHere(), onProgress: say });
       say(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`);
     });
   db.command('stats')

@@ -26,7 +26,7 @@ export function addDemo(program: Command): void {
 async function demo(percent: number): Promise<number> {
   const startedAt = performance.now();
   const { startDemo } = await import('../../runtime/demo.ts');
-  const { settings, homeSetting, outSetting, stop } = await startDemo(settingsHere(), percent, say);
+  const { settings, homeSetting, outSetting, stop } = await startDemo(await settingsHere(), percent, say);
   try {
     return await withContext({ settings, concurrency: settings.SHEAF_CONCURRENCY }, async (context) => {
       const { launchDemoRuns } = await import('../../runtime/demo.ts');

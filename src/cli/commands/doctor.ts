@@ -13,7 +13,7 @@ export function addDoctor(program: Command): void {
     .addHelpText('after', '\nExample:\n  sheaf doctor')
     .action(async (flags: { json?: boolean }) => {
       const { examine } = await import('../../runtime/doctor.ts');
-      const findings = await examine(settingsHere());
+      const findings = await examine(await settingsHere());
       if (flags.json) printJson(findings);
       else
         for (const { what, isFine, detail } of findings)

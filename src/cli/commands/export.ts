@@ -39,7 +39,7 @@ export function addExport(program: Command): void {
 }
 
 async function write(dataset: string, flags: Flags): Promise<void> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const name = datasetName(parseDataset(dataset));
   const asOf = flags.asOf === undefined ? null : parseMoment(flags.asOf, new Date());
   await withContext({ settings, usesQueues: false }, async (context) => {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../domain/errors.ts';
 import type { HarvestRequest } from '../../domain/harvest-request.ts';
-import { exitCodeOf } from '../../domain/report.ts';
+import { exitCodeOf } from '../../domain/run.ts';
 import type { SheafContext } from '../../runtime/context.ts';
 import { addHarvestOptions, addRateOption, type HarvestFlags, toRequests, wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
@@ -53,7 +53,7 @@ Exit codes: 0 complete, 1 failed, 2 bad usage or configuration, 3 partial, 4 can
 
 /** Plans every dataset, then works them side by side. Returns the exit code. */
 async function harvest(datasets: readonly string[], flags: Flags): Promise<number> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const requests = toRequests(datasets, flags, settings);
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   if (flags.detach && flags.rate !== undefined) {

@@ -30,7 +30,7 @@ export function addPlan(program: Command): void {
 }
 
 async function plan(datasets: string[], flags: Flags): Promise<void> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const requests = datasets.map((dataset) => toRequest(dataset, flags, settings));
   const plans = await planAll(settings, flags, requests);
   if (flags.json) return printJson(plans.length === 1 ? plans[0] : plans);

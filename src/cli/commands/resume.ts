@@ -48,7 +48,7 @@ function addOptions(command: Command): Command {
 }
 
 async function goOn(reference: string | undefined, flags: Flags, action: 'resume' | 'retry'): Promise<number> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   return withContext({ settings, rate: flags.rate, concurrency }, async (context) => {
     const { findRun, findRunToResume } = await import('../../runtime/inspect.ts');

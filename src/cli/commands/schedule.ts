@@ -104,7 +104,7 @@ function addAdd(schedule: Command): void {
 }
 
 async function add(name: string, datasets: string[], flags: AddFlags): Promise<void> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const schedule = {
     name,
     cron: flags.cron,

@@ -56,7 +56,7 @@ function placeOf(flags: ServeFlags, settings: Settings): { host: string; port: n
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   await withContext({ settings, logLevel: 'info' }, async (context) => {
     const { startServer } = await import('../../runtime/serve.ts');
     const signal = stopSignal();
@@ -71,7 +71,7 @@ async function serve(flags: ServeFlags): Promise<void> {
 }
 
 async function up(flags: UpFlags): Promise<void> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   await withContext({ settings, rate: flags.rate, concurrency, logLevel: 'info' }, async (context) => {
     const [{ startServer }, { startWorker }] = await Promise.all([

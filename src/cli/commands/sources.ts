@@ -13,7 +13,7 @@ export function addSources(program: Command): void {
     .addHelpText('after', '\nExamples:\n  sheaf sources\n  sheaf sources oda\n  sheaf sources oda/Sag')
     .action(async (name: string | undefined, flags: { json?: boolean }) => {
       const { describeSources, describeEntities, describeEntity } = await import('../../runtime/catalogue.ts');
-      const settings = settingsHere();
+      const settings = await settingsHere();
       if (name === undefined)
         return show(flags.json, await describeSources(settings), ['name', 'title', 'baseUrl', 'requestsPerSecond']);
       if (name.includes('/'))

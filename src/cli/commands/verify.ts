@@ -59,7 +59,7 @@ function samples(text: string): number {
 }
 
 async function verify(dataset: string, flags: Flags): Promise<number> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const asked = parseDataset(dataset);
   const concurrency = flags.repair ? (flags.concurrency ?? settings.SHEAF_CONCURRENCY) : 4;
   const options = { settings, rate: flags.rate, concurrency, usesQueues: flags.repair ?? false };

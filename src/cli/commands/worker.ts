@@ -50,7 +50,7 @@ async function check(): Promise<void> {
 }
 
 async function work(flags: Flags): Promise<void> {
-  const settings = settingsHere();
+  const settings = await settingsHere();
   const concurrency = flags.concurrency ?? settings.SHEAF_CONCURRENCY;
   await withContext({ settings, rate: flags.rate, concurrency, logLevel: 'info' }, async (context) => {
     const { startWorker } = await import('../../runtime/worker.ts');

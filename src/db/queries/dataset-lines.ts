@@ -1,4 +1,4 @@
-import type { MergeCounts } from '../../domain/report.ts';
+import type { MergeCounts } from '../../domain/proof.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { KEY_ORDER } from './records.ts';
 

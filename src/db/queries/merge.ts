@@ -1,6 +1,6 @@
 import type pg from 'pg';
+import type { MergeCounts, RelatedCounts } from '../../domain/proof.ts';
 import type { Entity } from '../../domain/record.ts';
-import type { MergeCounts, RelatedCounts } from '../../domain/report.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { type Covering, MISSING } from './missing.ts';
 import { relatedRows, relatedTable } from './related.ts';

@@ -1,4 +1,4 @@
-import type { Ahead } from '../../domain/report.ts';
+import type { Ahead } from '../../domain/proof.ts';
 import type { Span } from '../../domain/span.ts';
 import type { Database } from '../database.ts';
 import type { RunRow } from '../schema.ts';

@@ -1,8 +1,8 @@
 import { type StoredError, UsageError } from '../../domain/errors.ts';
 import type { HarvestRequest, Strategy } from '../../domain/harvest-request.ts';
+import type { Proof } from '../../domain/proof.ts';
 import type { Entity } from '../../domain/record.ts';
 import type { Expansion } from '../../domain/relations.ts';
-import type { Proof } from '../../domain/report.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { Span } from '../../domain/span.ts';
 import type { TimeWindow } from '../../domain/time-window.ts';

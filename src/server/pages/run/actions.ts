@@ -1,6 +1,6 @@
 import { html } from 'ghtml';
 import type { RunRow } from '../../../db/schema.ts';
-import { isOnlyWithheld } from '../../../domain/report.ts';
+import { isOnlyWithheld } from '../../../domain/proof.ts';
 import { hasEnded, type RunState } from '../../../domain/run.ts';
 
 /** What a person can do to a run from its page. */

@@ -2,7 +2,7 @@ import { html } from 'ghtml';
 import type { RejectCount } from '../../../db/queries/rejects.ts';
 import type { ErrorGroup } from '../../../db/queries/slice-map.ts';
 import { bytes, count, plural } from '../../../domain/numbers.ts';
-import type { RelatedCounts } from '../../../domain/report.ts';
+import type { RelatedCounts } from '../../../domain/proof.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import { datasetLink, momentAgo } from '../elements.ts';
 import { adviceFor } from './advice.ts';

@@ -1,6 +1,6 @@
 import { html } from 'ghtml';
 import { count, plural } from '../../../domain/numbers.ts';
-import type { Proof } from '../../../domain/report.ts';
+import type { Proof } from '../../../domain/proof.ts';
 import { figure } from '../elements.ts';
 
 /** What verification found, in words first and in figures below. */

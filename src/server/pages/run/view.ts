@@ -1,6 +1,6 @@
 import { html } from 'ghtml';
 import { bytes, count, duration, plural } from '../../../domain/numbers.ts';
-import type { Ahead } from '../../../domain/report.ts';
+import type { Ahead } from '../../../domain/proof.ts';
 import { hasEnded } from '../../../domain/run.ts';
 import { datasetLink, figure, livePart, momentAgo, stateBadge } from '../elements.ts';
 import type { Progress } from '../progress.ts';
