@@ -131,15 +131,16 @@ interface SearchResult {
   readonly unreachable: number;
 }
 
-/** Nothing is asked where total and ends agree. A source that does not count is only sampled. */
+/** Nothing is asked where total and ends agree. Of a source that does not count, only its ends can be compared. */
 async function search(
   { outside, ends, among }: CellMap,
   { span, expected }: { readonly span: Span; readonly expected: number | null },
   { count, countAll, options }: Searching,
 ): Promise<SearchResult> {
   const gone = outside.map((slices) => ({ slices, counted: 0 }));
-  const isWell = ends.length === 0 && expected === sumOf(among);
-  if (expected === null || isWell) return { stretches: gone, isBounded: false, reachable: null, unreachable: 0 };
+  const unasked = { isBounded: false, reachable: null, unreachable: 0 };
+  if (expected === null) return { ...unasked, stretches: [...gone, ...ends.map(atLeastOne)] };
+  if (ends.length === 0 && expected === sumOf(among)) return { ...unasked, stretches: gone };
   const within = span.after === span.upto ? 0 : ((await count(span)) ?? expected);
   const total = within === expected ? within : ((await countAll()) ?? expected); // a row may have come or gone between the two
   const came = await countEach(ends, count);
@@ -148,6 +149,11 @@ async function search(
   const found = await findDiffering([{ slices: among, counted }], { count, most });
   const stretches = [...gone, ...came.filter((stretch) => stretch.counted > 0), ...found.stretches];
   return { stretches, isBounded: found.isBounded, reachable: within, unreachable: Math.max(0, total - within) };
+}
+
+/** An end of the source's keys has a record in it: the first one, or the last one. */
+function atLeastOne(end: TakenSlice): Stretch {
+  return { slices: [end], counted: 1 };
 }
 
 async function countEach(cells: readonly TakenSlice[], count: Searching['count']): Promise<Stretch[]> {

@@ -136,6 +136,12 @@ describe('verifying a copy', () => {
     expect(await fleet.harvest(NAME, { formats: [] })).toMatchObject({ rejected: 1, state: 'complete' });
     const { comparison } = await verify(fleet, { samples: ALL });
     expect(comparison).toMatchObject({ state: 'same', counts: { source: 300, copy: 299, rejected: 1 } });
+
+    fleet.twin.setBehaviour({ count: 'missing' }); // then only ends and pages can be compared
+    fleet.twin.put(SET, votes([500])[0] as never);
+    const uncounted = (await verify(fleet, { samples: ALL })).comparison;
+    expect(uncounted).toMatchObject({ state: 'differs', counts: { source: null, copy: 299 } });
+    expect(spans(uncounted)).toEqual([[300, 500]]);
   });
 
   it.each<[string, number[], number[]]>([
