@@ -62,9 +62,10 @@ $$;
 drop function sheaf.drop_change_months(integer);
 
 -- Drops the months that ended more than `months` ago, the oldest first. A month with changes that a subscriber has not
--- been told is held, and all after it, for `held` months more; then it goes, and whoever has not had it has a gap.
+-- been told is held, and all after it, for `held` months more; then it goes, and whoever has not had it has a gap. While a
+-- merge is under way, nothing is dropped: whoever waited for it would make all others wait, readers too.
 create function sheaf.drop_change_months(months integer, held integer)
-returns table (outcome text, name text, dataset text) language plpgsql as $$
+returns table (outcome text, name text, dataset text) language plpgsql set lock_timeout = '1s' as $$
 declare
   oldest timestamp := date_trunc('month', now() at time zone 'UTC') - make_interval(months => months);
   part text;
@@ -83,6 +84,12 @@ begin
       return query select 'held', part, null::text;
       return;
     end if;
+    begin
+      lock table only sheaf.changes in access exclusive mode;
+    exception when lock_not_available then
+      return query select 'postponed', part, null::text;
+      return;
+    end;
     return query
       with gap as (
         update sheaf.feed_positions p set gap_at = now() from sheaf.untold_positions(begins, ends) u

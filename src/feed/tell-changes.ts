@@ -118,7 +118,7 @@ async function serve(
 async function takeTurn(context: FeedContext, means: Means, claim: FeedClaim): Promise<void> {
   const { database } = context;
   try {
-    let { position } = claim;
+    let { position, failures } = claim;
     for (let batches = 0; batches < BATCHES_IN_TURN && !means.isOver(); batches++) {
       const batch = await readFeed(database, claim.dataset, { position, limits: LIMITS });
       if (batch === undefined) {
@@ -126,9 +126,10 @@ async function takeTurn(context: FeedContext, means: Means, claim: FeedClaim): P
         break;
       }
       const message = messageOf(context, means, { claim, position, batch });
-      const next = await tell(context, means, { claim, message });
+      const next = await tell(context, means, { claim: { ...claim, failures }, message });
       if (next === undefined) return;
       position = next;
+      failures = 0;
     }
   } finally {
     // Nothing happens where a failed try has let go of it already. The database may be what is away.

@@ -201,10 +201,10 @@ describe('the change feed', () => {
 
   it('waits longer with each failure, five minutes at most, and never gives up', async () => {
     const ledger = await openLedger(SAG);
-    await merge(ledger, SAG, many(1));
+    await merge(ledger, SAG, many(600));
     await subscribe(ledger, 'index');
-    let isAway = true;
-    const { feeder } = await openFeeder(ledger, () => (isAway ? failed : delivered));
+    let answer: (key: string) => boolean = () => false;
+    const { feeder } = await openFeeder(ledger, ({ from }) => (answer(from.key ?? '') ? delivered : failed));
     const pauses: number[] = [];
     ledger.telemetry.on('feed.failed', ({ againInMs }) => pauses.push(againInMs / 1_000));
     for (let tries = 0; tries < 13; tries++) {
@@ -212,9 +212,14 @@ describe('the change feed', () => {
       await feeder.tend();
     }
     expect(pauses).toEqual([5, 30, 120, ...Array(10).fill(300)]);
-    isAway = false;
+    answer = (key) => key === ''; // it takes one batch
     await feeder.tend();
-    expect(await progressOf(ledger, 'index', SAG)).toMatchObject({ behind: 1, failures: 13, error: 'not now' });
+    expect(await progressOf(ledger, 'index', SAG)).toMatchObject({ behind: 600, failures: 13, error: 'not now' });
+    await becomeDue(ledger);
+    await feeder.tend();
+    expect(pauses.at(-1)).toBe(5);
+    expect(await progressOf(ledger, 'index', SAG)).toMatchObject({ behind: 100, failures: 1 });
+    answer = () => true;
     await resumeSubscription(ledger.database, 1); // whoever has put the receiver right need not wait
     await feeder.tend();
     expect(await progressOf(ledger, 'index', SAG)).toMatchObject({ behind: 0, failures: 0, error: null });
@@ -349,15 +354,24 @@ describe('old months of changes', () => {
     expect(await maintainChanges(ledger.database, century)).toEqual({
       dropped: ['changes_2020_01'],
       held: 'changes_2020_02',
+      postponed: null,
       gaps: [],
     });
     await pauseSubscription(ledger.database, 1, null);
     expect(await maintainChanges(ledger.database, century)).toMatchObject({ dropped: [], held: 'changes_2020_02' });
     await resumeSubscription(ledger.database, 1);
 
+    const merging = await pool.connect();
+    await merging.query('begin');
+    await merging.query('lock table sheaf.changes in row exclusive mode');
+    const nothing = { dropped: [], held: null, postponed: 'changes_2020_02', gaps: [] };
+    expect(await maintainChanges(ledger.database, { months: 1, held: 6 })).toEqual(nothing); // not while a merge is under way
+    await merging.query('rollback');
+    merging.release();
     expect(await maintainChanges(ledger.database, { months: 1, held: 6 })).toEqual({
       dropped: ['changes_2020_02', 'changes_2020_03'],
       held: null,
+      postponed: null,
       gaps: [{ subscription: 'index', dataset: SAG }],
     });
     const { feeder, messages } = await openFeeder(ledger);

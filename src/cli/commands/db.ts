@@ -36,11 +36,10 @@ export function addDb(program: Command): void {
         const { maintain } = await import('../../runtime/care.ts');
         const done = await maintain(context);
         if (json) return printJson(done);
-        say(
-          done.dropped.length === 0
-            ? 'No month of the change log was old enough to be dropped.'
-            : `Dropped ${done.dropped.join(', ')}.`,
-        );
+        if (done.dropped.length > 0) say(`Dropped ${done.dropped.join(', ')}.`);
+        else if (done.held === null && done.postponed === null)
+          say('No month of the change log was old enough to be dropped.');
+        if (done.postponed !== null) say(`Did not drop ${done.postponed} while a merge is under way; try again later.`);
         if (done.held !== null)
           say(`Kept ${done.held} and what follows: \`sheaf feed list\` shows who has not had it.`);
         for (const { subscription, dataset } of done.gaps)

@@ -108,6 +108,8 @@ export interface MaintainedChanges {
   readonly dropped: readonly string[];
   /** The first month that is old enough to be dropped, and kept for a subscriber that has not had it; null for none. */
   readonly held: string | null;
+  /** The first month that is to be dropped when no merge is under way any more; null for none. */
+  readonly postponed: string | null;
   /** Who will never have what was dropped. */
   readonly gaps: readonly { readonly subscription: string; readonly dataset: string }[];
 }
@@ -129,6 +131,7 @@ export async function maintainChanges({ pool }: Database, { months, held }: Kept
   return {
     dropped: namesOf('dropped'),
     held: namesOf('held')[0] ?? null,
+    postponed: namesOf('postponed')[0] ?? null,
     gaps: rows.filter(({ outcome }) => outcome === 'gap').map(({ name, dataset }) => ({ subscription: name, dataset })),
   };
 }
