@@ -17,7 +17,8 @@ describeEngines('a run', (redisUrl) => {
     const fleet = await startFleet({ redisUrl, twin: { dataset: inlineData({ Afstemning: rows }), latencyMs: 30 } });
     const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: ['ndjson'] }));
     await fleet.startWorker(2);
-    await expect.poll(async () => (await reportRun(fleet.context.database, run)).pages).toBeGreaterThan(3);
+    const pages = async () => (await reportRun(fleet.context.database, run)).pages;
+    await expect.poll(pages, { timeout: 10_000 }).toBeGreaterThan(3);
     return { fleet, run };
   };
   const held = async (fleet: Fleet) => {
