@@ -42,13 +42,8 @@ it('a copy is verified and repaired from the command line, and keys alone are sw
     differences: [{ after: 100 }, { after: 300 }],
   });
   expect(told.repair).toMatchObject({ left: [], run: { kind: 'repair', state: 'complete', updated: 1, deleted: 1 } });
-  expect((await run('runs')).stdout).toMatch(/ repair +complete/);
 
   // Keys without an order: counts and pages by position, and no repair in parts.
-  expect(await run('verify', 'oda/Ord')).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining('all 1 page compared'),
-  });
   twin.put('Ord', { id: 'c', navn: 'edited' });
   const position = await run('verify', 'oda/Ord', '--repair');
   expect(position).toMatchObject({
@@ -60,10 +55,6 @@ it('a copy is verified and repaired from the command line, and keys alone are sw
   twin.remove('Afstemning', 151);
   const keys = await run('harvest', 'oda/Afstemning', '--keys-only');
   expect(keys).toMatchObject({ code: 0, stderr: expect.stringMatching(/keys-only complete[\s\S]* 1 deleted/) });
-  expect((await run('plan', 'oda/Afstemning', '--keys-only')).stdout).toContain('over keys and timestamps');
-  expect(await run('schedule', 'add', 'daily', '--cron', '0 * * * *', 'oda/Afstemning', '--keys-only')).toMatchObject({
-    code: 0,
-  });
 }, 60_000);
 
 it.each([
