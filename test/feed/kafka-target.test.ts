@@ -73,18 +73,22 @@ describeKafka('Kafka', () => {
     );
   });
 
-  it('that is away, or comes back elsewhere, is a failed try that says why, and not an error', async () => {
+  it('that is away, or goes away, is a failed try that says why, and is written to again when it is there', async () => {
     const nobody = openKafkaTarget(options(`127.0.0.1:${await freePort()}`));
     const away = await nobody.deliver(message([['1', 'insert']]), never);
     expect(away).toEqual({ kind: 'failed', detail: expect.stringMatching(/ECONNREFUSED|127\.0\.0\.1:\d+ failed/) });
     await nobody.close();
 
-    const broker = await startBroker();
-    const target = openKafkaTarget(options(broker.address));
+    const [broker, other] = [await startBroker(), await startBroker()];
+    const brokers = [broker.address];
+    const target = openKafkaTarget(options(broker.address, { brokers }));
     expect((await target.deliver(message([['1', 'insert']]), never)).kind).toBe('delivered');
     await broker.stop();
     expect((await target.deliver(message([['2', 'insert']]), never)).kind).toBe('failed');
+    brokers[0] = other.address;
+    expect((await target.deliver(message([['2', 'insert']]), never)).kind).toBe('delivered');
     await target.close();
+    expect((await consume(other, 'sheaf.oda.sagaktoer')).map(({ key }) => key)).toEqual(['2']);
   });
 
   it('that does not answer is given up in time, and at once when this process ends', async () => {
