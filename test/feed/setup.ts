@@ -58,6 +58,10 @@ export async function merge(
   return run;
 }
 
+/** So many records, that differ with their number. */
+export const many = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, number) => [String(number + 1), { id: number + 1, count }]));
+
 export const SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
 
 /** A change as a subscriber is told of it. */
