@@ -42,10 +42,11 @@ function sampledText({ pages, ofPages, records, detectableShare: share }: Sample
   );
 }
 
-function inStepText({ lastInStep }: Comparison): string {
+function inStepText({ lastInStep, state }: Comparison): string {
   if (lastInStep === null) return 'no complete run from this server has left the copy in step';
   const { at, kind, run } = lastInStep;
-  return `the copy was last in step at ${at.slice(0, 16).replace('T', ' ')} UTC (${kind} ${run}); what has changed since differs, too`;
+  const since = state === 'same' ? '' : '; what has changed since differs, too';
+  return `the copy was last in step at ${at.slice(0, 16).replace('T', ' ')} UTC (${kind} ${run})${since}`;
 }
 
 function renderDifferences(differences: readonly Difference[], strategy: Comparison['strategy']): string {
