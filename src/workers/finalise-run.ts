@@ -120,6 +120,7 @@ async function mergeBeside(
       ...{ dataset, entity, rows, ranges, related: relatedDatasets(run) },
       writesContent: !request.keysOnly,
       marksDeleted: isComplete(proof) && seesAll(run),
+      missing: proof.missing,
       ready: exporting,
     }),
   );

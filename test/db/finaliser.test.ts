@@ -39,6 +39,7 @@ const merge = {
   writesContent: true,
   ranges: null,
   marksDeleted: false,
+  missing: 0,
 };
 
 describe('a finaliser that another has followed', () => {
@@ -122,6 +123,12 @@ describe('a merge beside files that are written', () => {
     files.resolve();
     expect(await merging).toBeUndefined();
     expect(await recordsOf(database)).toBe(0);
+  });
+
+  it('is past being cancelled when it is done', async () => {
+    const { database, run, current } = await setUpStale();
+    expect(await mergeStaged(database, current, merge)).toMatchObject({ inserted: 2 });
+    expect(await cancelRun(database, run)).toBe('publishing');
   });
 });
 

@@ -104,6 +104,7 @@ describe('a page with related records', () => {
       rows,
       writesContent: true,
       marksDeleted: true,
+      missing: 0,
       ranges: null,
     });
     expect(merged).toEqual({

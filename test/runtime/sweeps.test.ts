@@ -212,9 +212,9 @@ describe('an older run that is merged after a younger one', () => {
   });
 });
 
-describe('a run that is being merged', () => {
-  it('cannot be cancelled any more, whether or not anybody waits for its merge', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 50) });
+describe('a run that waits for its merge', () => {
+  it('can be cancelled, and nothing of it is to be seen', async () => {
+    const { fleet } = await setUp({ ids: range(1, 50) });
     const { pool } = fleet.context.database;
     const run = await launch(fleet, { formats: ['ndjson'] });
     const holding = await pool.connect();
@@ -230,12 +230,13 @@ describe('a run that is being merged', () => {
       );
     await expect.poll(async () => (await isMerging()).rowCount, { timeout: 20_000 }).toBe(1);
     const asked = await findRun(fleet.context, run);
-    await expect(cancel(fleet.context, asked)).rejects.toMatchObject({ code: 'cannot-cancel' });
+    await cancel(fleet.context, asked);
     await holding.query('rollback');
     holding.release();
-    const report = await fleet.ended(run);
-    await expectCopy(fleet, report, source.content());
-    await expect(cancel(fleet.context, asked)).rejects.toThrow(/has ended already: it is complete/);
+    expect(await fleet.ended(run)).toMatchObject({ state: 'cancelled', inserted: 0, exports: [] });
+    await expect.poll(async () => (await isMerging()).rowCount).toBe(0);
+    expect((await pool.query('select from sheaf.records')).rowCount).toBe(0);
+    await expect(cancel(fleet.context, asked)).rejects.toThrow(/has ended already: it is cancelled/);
   });
 });
 

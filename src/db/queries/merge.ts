@@ -5,7 +5,7 @@ import { type Database, inTransaction } from '../database.ts';
 import { type Covering, MISSING } from './missing.ts';
 import { relatedRows, relatedTable } from './related.ts';
 import type { FinaliseClaim } from './runs.ts';
-import { stagedRows, stagingTable } from './staging.ts';
+import { placesOf, stagingTable } from './staging.ts';
 
 /** What verification counted in a run's staging table. */
 export interface StagedRows {
@@ -22,6 +22,8 @@ interface MergeOptions {
   readonly writesContent: boolean;
   /** Marks what the run did not see as deleted; only for a sweep that was proved complete. */
   readonly marksDeleted: boolean;
+  /** How many records verification found that the run did not see: there are no more of them at the merge. */
+  readonly missing: number;
   /** The datasets of records that came nested; left out where no relations were followed. */
   readonly related?: readonly string[];
   /** Of a repair: marks within these only. */
@@ -42,8 +44,9 @@ interface Part {
   readonly run: string;
   readonly dataset: string;
   readonly at: string;
-  /** A query of the rows: key, hash, source_timestamp, record; each key once. */
-  readonly staged: string;
+  /** The table that holds the rows, and whether some key is in it more than once. */
+  readonly table: string;
+  readonly hasDuplicates: boolean;
 }
 
 /** The claim of a merge no longer holds: all that it has written is rolled back. */
@@ -62,8 +65,9 @@ export async function mergeStaged(
   options: MergeOptions,
 ): Promise<MergeCounts | undefined> {
   const { related: datasets = [] } = options;
-  await pool.query(`analyze ${stagingTable(claim.run)}`);
-  if (datasets.length > 0) await pool.query(`analyze ${relatedTable(claim.run)}`);
+  // Of records nothing is to be known, and looking at them is what takes long.
+  await pool.query(`analyze ${stagingTable(claim.run)} (key, hash)`);
+  if (datasets.length > 0) await pool.query(`analyze ${relatedTable(claim.run)} (dataset, key, hash)`);
   await pool.query('select sheaf.make_change_months(1)');
   return inTransaction(pool, async (client) => {
     const run = await readClaimed(client, claim);
@@ -151,10 +155,10 @@ export async function noteMerged(client: pg.PoolClient, dataset: string, at: str
 
 async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
   if (!merge.writesContent) return markOnly(client, merge);
-  const part = { ...merge, staged: stagedRows(merge.run, merge.rows.hasDuplicates) };
+  const part = { ...merge, table: stagingTable(merge.run), hasDuplicates: merge.rows.hasDuplicates };
   const isFirst = await isEmpty(client, merge.dataset);
   const written = isFirst ? await writeAll(client, part) : await writeDiffering(client, part);
-  const deleted = merge.marksDeleted && !isFirst ? await markMissing(client, merge) : 0;
+  const deleted = await markMissing(client, merge);
   const rekeyed = deleted > 0 && written.inserted > 0 ? await pairRekeyed(client, merge) : 0;
   return {
     inserted: written.inserted - rekeyed,
@@ -167,7 +171,7 @@ async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> 
 
 /** Of keys alone nothing can be written, and nothing said of what is unchanged. */
 async function markOnly(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
-  const deleted = merge.marksDeleted ? await markMissing(client, merge) : 0;
+  const deleted = await markMissing(client, merge);
   return { inserted: 0, updated: 0, unchanged: 0, deleted, rekeyed: 0 };
 }
 
@@ -192,7 +196,7 @@ async function writeRelated(client: pg.PoolClient, merge: Merge, dataset: string
      select * from (${relatedRows(run, dataset)}) as n ${others} limit ${isOwn && merge.marksDeleted ? 0 : 'all'}`,
   );
   await client.query('analyze pg_temp.nested');
-  const part = { run, dataset, at, staged: 'select * from pg_temp.nested' };
+  const part = { run, dataset, at, table: 'pg_temp.nested', hasDuplicates: false };
   const written = (await isEmpty(client, dataset)) ? await writeAll(client, part) : await writeDiffering(client, part);
   const { rows } = await client.query<{ records: number }>('select count(*) as records from pg_temp.nested');
   await client.query('drop table pg_temp.nested');
@@ -203,15 +207,17 @@ async function writeRelated(client: pg.PoolClient, merge: Merge, dataset: string
 type Written = Pick<MergeCounts, 'inserted' | 'updated'>;
 
 /** There is nothing to compare with. */
-async function writeAll(client: pg.PoolClient, { run, dataset, staged, at }: Part): Promise<Written> {
+async function writeAll(client: pg.PoolClient, { run, dataset, table, hasDuplicates, at }: Part): Promise<Written> {
+  const places = placesOf(table, hasDuplicates);
+  const rows = hasDuplicates ? `(${places}) p join ${table} s on s.ctid = p.place` : `${table} s`;
   const { rowCount } = await client.query(
     `insert into sheaf.records (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
-     select $1, key, record::jsonb, hash, source_timestamp, $2::timestamptz, $2::timestamptz from (${staged}) as s`,
+     select $1, s.key, s.record::jsonb, s.hash, s.source_timestamp, $2::timestamptz, $2::timestamptz from ${rows}`,
     [dataset, at],
   );
   await client.query(
     `insert into sheaf.changes (at, dataset, key, kind, run_id)
-     select $2, $1, key, 'insert', $3 from (${staged}) as s`,
+     select $2, $1, key, 'insert', $3 from (${places}) as s`,
     [dataset, at, run],
   );
   return { inserted: rowCount ?? 0, updated: 0 };
@@ -219,22 +225,45 @@ async function writeAll(client: pg.PoolClient, { run, dataset, staged, at }: Par
 
 /**
  * Another run has written the record, or marked it as deleted, since this one was planned: which of the two has seen the
- * newer version cannot be told, unless the source's timestamp says so. The next run will. ($1 dataset, $3 run)
+ * newer version cannot be told, unless the source's timestamp says so. The next run will. ($1 dataset, $2 run)
  */
 const IS_LEFT_ALONE = `(
-  coalesce(r.changed_at > (select created_at from sheaf.runs where id = $3), false)
+  coalesce(r.changed_at > (select created_at from sheaf.runs where id = $2), false)
   and not coalesce(s.source_timestamp > r.source_timestamp, false)
   and not exists (select from sheaf.changes own
-                  where own.dataset = $1 and own.at = r.changed_at and own.key = r.key and own.run_id = $3))`;
+                  where own.dataset = $1 and own.at = r.changed_at and own.key = r.key and own.run_id = $2))`;
 
-async function writeDiffering(client: pg.PoolClient, { run, dataset, staged, at }: Part): Promise<Written> {
+/** First by hash, without the records; what differs is few as a rule, and is looked up and written after that. */
+async function writeDiffering(client: pg.PoolClient, part: Part): Promise<Written> {
+  await client.query(
+    'create temporary table differing (place tid, key text collate "C", is_new boolean) on commit drop',
+  );
+  const differing = await findDiffering(client, part);
+  if (differing > 0) await client.query('analyze pg_temp.differing');
+  const written = differing === 0 ? { inserted: 0, updated: 0 } : await writeFound(client, part);
+  await client.query('drop table pg_temp.differing');
+  return written;
+}
+
+async function findDiffering(client: pg.PoolClient, { run, dataset, table, hasDuplicates }: Part): Promise<number> {
+  const { rowCount } = await client.query(
+    `insert into pg_temp.differing
+     select s.place, s.key, r.key is null or r.deleted_at is not null
+     from (${placesOf(table, hasDuplicates)}) s
+     left join sheaf.records r on r.dataset = $1 and r.key = s.key
+     where (r.hash is distinct from s.hash or r.deleted_at is not null) and not ${IS_LEFT_ALONE}`,
+    [dataset, run],
+  );
+  return rowCount ?? 0;
+}
+
+async function writeFound(client: pg.PoolClient, { run, dataset, table, at }: Part): Promise<Written> {
   const { rows: counted } = await client.query<Written>(
     `with differing as materialized (
-       select s.key, s.hash, s.source_timestamp, s.record::jsonb as data, r.data as before,
-              r.key is null or r.deleted_at is not null as is_new
-       from (${staged}) s
-       left join sheaf.records r on r.dataset = $1 and r.key = s.key
-       where (r.hash is distinct from s.hash or r.deleted_at is not null) and not ${IS_LEFT_ALONE}
+       select d.key, s.hash, s.source_timestamp, s.record::jsonb as data, r.data as before, d.is_new
+       from pg_temp.differing d
+       join ${table} s on s.ctid = d.place
+       left join sheaf.records r on r.dataset = $1 and r.key = d.key and not d.is_new
      ), written as (
        insert into sheaf.records as r (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
        select $1, key, data, hash, source_timestamp, $2::timestamptz, $2::timestamptz from differing
@@ -253,7 +282,11 @@ async function writeDiffering(client: pg.PoolClient, { run, dataset, staged, at 
   return counted[0] ?? { inserted: 0, updated: 0 };
 }
 
-async function markMissing(client: pg.PoolClient, { run, ranges, dataset, at }: Merge): Promise<number> {
+async function markMissing(
+  client: pg.PoolClient,
+  { run, ranges, dataset, at, marksDeleted, missing }: Merge,
+): Promise<number> {
+  if (!marksDeleted || missing === 0) return 0;
   const { rowCount } = await client.query(
     `with gone as (
        update sheaf.records r set deleted_at = $3::timestamptz, changed_at = $3::timestamptz

@@ -1,18 +1,16 @@
 import type { Database } from '../database.ts';
-import { readTexts } from '../read-texts.ts';
+import { readPlaced, readTexts } from '../read-texts.ts';
 import { nestedRows, relatedRows } from './related.ts';
-import { stagedRows } from './staging.ts';
+import { placesOf, stagingTable } from './staging.ts';
 
 /** Keys in the order of numbers where they are numbers: shorter decimal numbers are smaller ones. */
 export const KEY_ORDER = 'length(key), key';
 
 /** The records a run has staged, in key order, as the source's own JSON texts, some thousands at a time. */
 export function readStaged(database: Database, run: string, hasDuplicates: boolean): AsyncGenerator<string[]> {
-  return readTexts(
-    database,
-    `select record as text from (${stagedRows(run, hasDuplicates)}) as staged order by ${KEY_ORDER}`,
-    [],
-  );
+  const table = stagingTable(run);
+  const places = `select place from (${placesOf(table, hasDuplicates)}) as staged order by ${KEY_ORDER}`;
+  return readPlaced(database, { places, table });
 }
 
 /** The records of another dataset that came nested in those of a run, in key order. */

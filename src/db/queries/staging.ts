@@ -16,11 +16,14 @@ export function stagingTable(run: string): string {
   return `sheaf.${pg.escapeIdentifier(`staging_${run.replaceAll('-', '_')}`)}`;
 }
 
-/** A query of what a run has staged, each key once: of overlapping pages the last one staged counts. */
-export function stagedRows(run: string, hasDuplicates: boolean): string {
-  const columns = 'key, hash, source_timestamp, record';
-  const all = `select ${columns} from ${stagingTable(run)}`;
-  return hasDuplicates ? `select distinct on (key) ${columns} from ${stagingTable(run)} order by key, ctid desc` : all;
+/**
+ * A query of the rows of a staging table without their records, each key once: of overlapping pages the last one staged
+ * counts. `place` tells where in the table a row stands. Records are wide: whoever compares or sorts should not carry them.
+ */
+export function placesOf(table: string, hasDuplicates: boolean): string {
+  const columns = 'key, hash, source_timestamp, ctid as place';
+  const all = `select ${columns} from ${table}`;
+  return hasDuplicates ? `select distinct on (key) ${columns} from ${table} order by key, ctid desc` : all;
 }
 
 /** Makes a run's staging table; safe to call again. Autovacuum has no business with rows that live for minutes. */
