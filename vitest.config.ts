@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** What takes long, file by file, and changes seldom: `npm run test:slow`. */
 const SLOW = [
+  'test/cli/db-open.test.ts',
   'test/cli/feed.test.ts',
   'test/cli/rejects.test.ts',
   'test/embedded/keeper.test.ts',
