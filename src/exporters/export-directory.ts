@@ -43,6 +43,18 @@ export async function removeLeftovers(directory: string): Promise<number> {
   }
 }
 
+/** Removes those of the files that are there. */
+export async function removeFiles(directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const path = join(directory, name);
+    try {
+      await rm(path, { force: true });
+    } catch (error) {
+      throw toFileError(error, 'remove the file of an earlier export', path);
+    }
+  }
+}
+
 /** Makes names that were given or removed in the directory survive a power failure. */
 export async function syncDirectory(directory: string): Promise<void> {
   // Windows cannot open a directory as a file; NTFS journals its names by itself.

@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import type { ExportFormat } from '../domain/harvest-request.ts';
 import { csvExporter } from './csv.ts';
-import { createDirectory, syncDirectory } from './export-directory.ts';
+import { createDirectory, removeFiles, syncDirectory } from './export-directory.ts';
 import { ExportError, type Exporter, type ExportRecord, type Fields, type RecordEncoder } from './exporter.ts';
 import { jsonExporter } from './json.ts';
 import { type ManifestFacts, type PublishedFile, removeManifest, stageManifest } from './manifest.ts';
@@ -45,8 +46,9 @@ export interface ExportRequest extends ExportSet {
 export interface StagedExport {
   readonly files: readonly PublishedFile[];
   /**
-   * Gives all files their names, and `manifest.json` last: who finds it finds them whole. Nothing is written any more, so
-   * that a full disk cannot come in between. Twice is once.
+   * Gives all files their names, removes those that an earlier export wrote in other formats, and gives `manifest.json` its
+   * name last: who finds it finds what it lists, whole, and no other records beside it. Nothing is written any more, so that a
+   * full disk cannot come in between. Twice is once.
    */
   publish(): Promise<readonly PublishedFile[]>;
   /** Removes what is not published. Safe twice; after `publish`, does nothing. */
@@ -72,7 +74,7 @@ export async function writeExports(request: ExportRequest): Promise<StagedExport
     for (const set of setsOf(request)) files.push(...(await writeSet({ ...request, ...set }, outputs)));
     const manifest = await stageManifest(request.directory, request.manifest, files);
     const staged = outputs.map(({ file }) => file);
-    return stagedExport(request.directory, { staged, manifest, files });
+    return stagedExport(request.directory, { staged, manifest, files, replaced: replacedBy(request, files) });
   } catch (error) {
     await discardAll(outputs.map(({ file }) => file));
     throw error;
@@ -81,6 +83,15 @@ export async function writeExports(request: ExportRequest): Promise<StagedExport
 
 function setsOf(request: ExportRequest): readonly ExportSet[] {
   return [request, ...(request.also ?? [])];
+}
+
+/** The names that earlier exports of the same may have left in formats that this one does not write. */
+function replacedBy(request: ExportRequest, files: readonly PublishedFile[]): readonly string[] {
+  const written = new Set(files.map(({ path }) => basename(path)));
+  const extensions = Object.values(exporters).map(({ extension }) => extension);
+  return setsOf(request)
+    .flatMap(({ baseName }) => extensions.map((extension) => `${baseName}.${extension}`))
+    .filter((name) => !written.has(name));
 }
 
 /** Writes the files of one set, and adds them to those that are open. */
@@ -201,13 +212,16 @@ interface ToPublish {
   readonly manifest: StagedFile;
   /** The same as in `staged`, as they will be found. */
   readonly files: readonly PublishedFile[];
+  /** Names of files that go when these come. */
+  readonly replaced: readonly string[];
 }
 
-function stagedExport(directory: string, { staged, manifest, files }: ToPublish): StagedExport {
+function stagedExport(directory: string, { staged, manifest, files, replaced }: ToPublish): StagedExport {
   let publishing: Promise<readonly PublishedFile[]> | undefined;
   const publish = async () => {
     await removeManifest(directory);
     for (const file of staged) await file.publish();
+    await removeFiles(directory, replaced);
     await syncDirectory(directory);
     await manifest.publish();
     await syncDirectory(directory);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { changesKnownFrom } from '../db/queries/changes.ts';
+import { aloneInFolder } from '../db/queries/exports.ts';
 import { readRecords, readRecordsAsOf } from '../db/queries/records.ts';
 import { parseDataset } from '../domain/dataset.ts';
 import { UsageError } from '../domain/errors.ts';
@@ -21,7 +22,7 @@ export interface DatasetExport {
 
 /**
  * Writes the records of a dataset, as they are or were at a moment, to `OUT/<source>-<entity>/current/` or `…/as-of-<moment>/`,
- * in key order, fields in the metadata's order. What was there before is replaced, file by file, each whole. Throws a UsageError for a dataset that was never
+ * in key order, fields in the metadata's order. What was there before is replaced, in whatever formats it was. Throws a UsageError for a dataset that was never
  * harvested.
  */
 export async function exportDataset(
@@ -33,8 +34,9 @@ export async function exportDataset(
   const names = known.fields.map((field) => field.name);
   await requireKnown(database, request.asOf);
   const canonical = request.shape === 'canonical' ? source.canonicalShape(known.entity) : null;
+  const directory = join(request.out, request.dataset.replace('/', '-'), folderOf(request));
   const staged = await writeExports({
-    directory: join(request.out, request.dataset.replace('/', '-'), folderOf(request)),
+    directory,
     baseName: request.dataset.replace('/', '-'),
     formats: request.formats,
     columns: canonical?.columns ?? names,
@@ -51,7 +53,8 @@ export async function exportDataset(
     },
   });
   try {
-    return (await staged.publish()).map((file) => ({ ...file, dataset: request.dataset }));
+    const files = await aloneInFolder(database, directory, () => staged.publish());
+    return files.map((file) => ({ ...file, dataset: request.dataset }));
   } finally {
     await staged.discard();
   }

@@ -54,6 +54,26 @@ describe('publishing', () => {
     expect(await readFile(join(directory, 'manifest.json'), 'utf8')).toContain('"generation": 2');
   });
 
+  it('takes away what earlier exports of the same wrote in other formats, and nothing else', async () => {
+    const directory = await temporaryDirectory();
+    await (await writeExports(await exportRequest(texts, { directory, formats: all }))).publish();
+    for (const name of ['oda-Sag.xlsx', 'oda-Sagstrin.csv', 'notes.txt']) await writeFile(join(directory, name), 'own');
+    await (await writeExports(await exportRequest(['{"id":1}'], { directory, formats: ['json'] }))).publish();
+    expect(await filesIn(directory)).toEqual([
+      ...['manifest.json', 'notes.txt', 'oda-Sag.json', 'oda-Sag.xlsx', 'oda-Sagstrin.csv'],
+    ]);
+  });
+
+  it('has no manifest beside files that it could not take away', async () => {
+    const request = await exportRequest(texts, { formats: ['ndjson'] });
+    await (await writeExports(request)).publish();
+    await mkdir(join(request.directory, 'oda-Sag.csv'));
+    const staged = await writeExports(await exportRequest(texts, { directory: request.directory }));
+    expect(await failure(staged.publish())).toMatchObject({ path: join(request.directory, 'oda-Sag.csv') });
+    await staged.discard();
+    expect(await filesIn(request.directory)).toEqual(['oda-Sag.csv', 'oda-Sag.ndjson']);
+  });
+
   it('leaves the earlier export alone when the manifest cannot be written', async () => {
     const directory = await temporaryDirectory();
     await (await writeExports(await exportRequest(['{"id":1}'], { directory, manifest: { generation: 1 } }))).publish();

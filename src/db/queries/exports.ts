@@ -1,5 +1,5 @@
 import type { ExportedFile } from '../../domain/report.ts';
-import type { Database } from '../database.ts';
+import { type Database, inTransaction } from '../database.ts';
 import { and, asc, eq, sql } from '../drizzle.ts';
 import { exportFiles, runs } from '../schema.ts';
 
@@ -40,4 +40,12 @@ export async function listExports({ orm }: Database, of: ExportedGeneration): Pr
     .innerJoin(runs, eq(runs.id, exportFiles.runId))
     .where(and(eq(exportFiles.runId, of.run), eq(exportFiles.generation, of.generation)))
     .orderBy(sql`${exportFiles.dataset} <> ${runs.dataset}`, asc(exportFiles.dataset), asc(exportFiles.format));
+}
+
+/** Does `work` while nobody else does for that folder, so that of two exports the files and the manifest of one remain. */
+export function aloneInFolder<T>({ pool }: Database, folder: string, work: () => Promise<T>): Promise<T> {
+  return inTransaction(pool, async (client) => {
+    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`sheaf export ${folder}`]);
+    return work();
+  });
 }
