@@ -3,7 +3,9 @@ import { type FiringReport, recentFirings } from '../db/queries/schedule-firings
 import { databaseNow } from '../db/queries/schedules.ts';
 import type { ScheduleRow } from '../db/schema.ts';
 import { nextTimes } from '../domain/cron.ts';
+import { describeRequest } from '../domain/describe-request.ts';
 import { toStoredError } from '../domain/errors.ts';
+import { type HarvestRequest, REQUEST_DEFAULTS } from '../domain/harvest-request.ts';
 import type { ScheduleRules } from '../domain/schedule.ts';
 import { datasetsOf } from './schedule-runs.ts';
 
@@ -13,6 +15,10 @@ export interface ScheduleReport extends ScheduleRules {
   readonly cron: string;
   readonly timeZone: string;
   readonly datasets: readonly string[];
+  /** What is asked for of each dataset, in words. */
+  readonly asksFor: string;
+  /** The same for programs. */
+  readonly harvest: AskedOfEach;
   readonly state: 'active' | 'paused' | 'over';
   readonly createdAt: Date;
   /** Why it cannot be told when it is due, so that it does not fire; null when it can. */
@@ -22,6 +28,8 @@ export interface ScheduleReport extends ScheduleRules {
   /** The newest first. */
   readonly firings: readonly Omit<FiringReport, 'schedule'>[];
 }
+
+export type AskedOfEach = Required<Omit<HarvestRequest, 'dataset' | 'out'>>;
 
 /** How schedules stand, with so many next times and newest firings of each. */
 export async function reportSchedules(
@@ -54,9 +62,25 @@ function reportOf(
   const { name, cron, timeZone, overlap, catchUp, catchUpWindowMs, jitterMs, createdAt } = schedule;
   const own = firings.filter((firing) => firing.schedule === schedule.id).map(({ schedule: _, ...firing }) => firing);
   return {
-    ...{ name, cron, timeZone, datasets: datasetsOf(schedule), overlap, catchUp, catchUpWindowMs, jitterMs },
+    ...{
+      name,
+      cron,
+      timeZone,
+      datasets: datasetsOf(schedule),
+      ...askedOf(schedule),
+      overlap,
+      catchUp,
+      catchUpWindowMs,
+      jitterMs,
+    },
     ...{ state: stateOf(schedule), createdAt, ...upcoming(schedule, now, times), firings: own },
   };
+}
+
+/** All datasets of a schedule are asked for alike. */
+function askedOf({ requests }: ScheduleRow): Pick<ScheduleReport, 'asksFor' | 'harvest'> {
+  const { dataset: _dataset, out: _out, ...harvest } = { ...REQUEST_DEFAULTS, ...requests[0] };
+  return { asksFor: describeRequest(harvest), harvest };
 }
 
 function stateOf({ pausedAt, nextAt }: ScheduleRow): ScheduleReport['state'] {

@@ -18,6 +18,7 @@ it('is added, listed, steered and removed from the command line', async () => {
 
   const [listed] = JSON.parse((await schedule('list', '--json')).stdout);
   expect(listed).toMatchObject({ name: 'nightly-votes', datasets: ['oda/Afstemning', 'oda/Stemme'], overlap: 'skip' });
+  expect(listed).toMatchObject({ asksFor: 'sweep', harvest: { mode: 'sweep', keysOnly: false, formats: [] } });
   expect(await schedule('pause', 'nightly-votes')).toMatchObject({ code: 0 });
   expect((await schedule('run', 'nightly-votes')).stderr).toContain('sheaf schedule show nightly-votes');
   expect((await schedule('show', 'nightly-votes')).stdout).toMatch(/nightly-votes: paused[\s\S]*manual +waiting/);

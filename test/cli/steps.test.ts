@@ -26,6 +26,9 @@ it('a step is planned, taken, told from a sweep, and scheduled, from the command
   expect((await harvest('--since', '2025-03-01T12:00')).stderr).toMatch(/oda\/Afstemning: step complete/);
   expect((await sheaf(['runs'], environment)).stdout).toMatch(/KIND[\s\S]*step +complete[\s\S]*sweep +complete/);
 
+  expect(await harvest('--max-records', '7')).toMatchObject({ code: 0 }); // not to be taken for all of it
+  expect((await sheaf(['runs'], environment)).stdout).toMatch(/ASKED FOR\n.*sweep.* at most 7 records\n.*step.* all\n/);
+
   const added = await run('schedule', 'add', 'hourly', '--cron', '0 * * * *', '--step');
   expect(added).toMatchObject({ code: 0 });
 }, 60_000);

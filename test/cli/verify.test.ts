@@ -53,8 +53,11 @@ it('a copy is verified and repaired from the command line, and keys alone are sw
   expect(position.stderr).toContain('sheaf harvest oda/Ord');
 
   twin.remove('Afstemning', 151);
+  twin.put('Afstemning', votes([401])[0] as never);
   const keys = await run('harvest', 'oda/Afstemning', '--keys-only');
   expect(keys).toMatchObject({ code: 0, stderr: expect.stringMatching(/keys-only complete[\s\S]* 1 deleted/) });
+  expect(keys.stderr).toContain('has 1 record that the copy has not');
+  expect(keys.stderr).toMatch(/bring them with a sweep, or: sheaf verify oda\/Afstemning --repair/);
 }, 60_000);
 
 it.each([

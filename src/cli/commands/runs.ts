@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { describeLimits } from '../../domain/describe-request.ts';
 import { count, duration } from '../../domain/numbers.ts';
+import type { RunRow } from '../../runtime/inspect.ts';
 import { wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
 import { table } from '../render/table.ts';
@@ -32,7 +34,7 @@ async function list(flags: Flags): Promise<void> {
     if (flags.json) return printJson(reports);
     if (reports.length === 0)
       return say(`There are no runs${flags.dataset === undefined ? '' : ` of ${flags.dataset}`} yet.`);
-    const rows = reports.map((each) => [
+    const rows = reports.map((each, position) => [
       each.run,
       each.dataset,
       each.kind,
@@ -43,6 +45,7 @@ async function list(flags: Flags): Promise<void> {
       count(each.inserted),
       count(each.updated),
       duration(each.durationMs),
+      limitsOf(runs[position]),
     ]);
     const headings = [
       'RUN',
@@ -55,7 +58,12 @@ async function list(flags: Flags): Promise<void> {
       'INSERTED',
       'UPDATED',
       'TIME',
+      'ASKED FOR',
     ];
-    printData(table(headings, rows, headings.slice(4)));
+    printData(table(headings, rows, headings.slice(4, -1)));
   });
+}
+
+function limitsOf(run: RunRow | undefined): string {
+  return (run && describeLimits(run.request)) || 'all';
 }

@@ -12,7 +12,7 @@ export function renderReport(report: RunReport): string {
   if (report.reason !== null) lines.push(`  ${report.reason}`);
   lines.push(`  ${plural(report.records, 'record')} in ${plural(report.pages, 'page')}, ${expectation(report)}`);
   if (report.state === 'complete' || report.state === 'partial') lines.push(`  table: ${tableChanges(report)}`);
-  if (report.ahead !== null) lines.push(`  ${aheadText(report.ahead)}`);
+  if (report.ahead !== null) lines.push(`  ${aheadText(report.ahead, report.dataset)}`);
   for (const related of report.related) lines.push(`  ${relatedChanges(related)}`);
   if (report.retries > 0)
     lines.push(`  ${plural(report.requests, 'request')}, ${count(report.retries)} of them repeated`);
@@ -44,10 +44,11 @@ function isRefused({ error }: RunReport): boolean {
   return error !== null && /^(?:metadata|record)-drift$/.test(error.code);
 }
 
-function aheadText({ added, changed }: NonNullable<RunReport['ahead']>): string {
+/** Not by a step: what came late under a low key may have an old timestamp, which no step looks at. */
+function aheadText({ added, changed }: NonNullable<RunReport['ahead']>, dataset: string): string {
   if (added + changed === 0) return 'the source has no other keys and timestamps than the copy';
   const found = `the source has ${plural(added, 'record')} that the copy has not, and ${plural(changed, 'record')} with another timestamp`;
-  return `${found}; bring their content with a step or, surely, a sweep`;
+  return `${found}; bring them with a sweep, or: sheaf verify ${dataset} --repair`;
 }
 
 function tableChanges({ inserted, updated, unchanged, deleted, rekeyed }: RunReport): string {

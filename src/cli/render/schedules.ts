@@ -14,9 +14,10 @@ export function renderSchedules(reports: readonly ScheduleReport[]): string {
     next(report),
     report.overlap,
     report.datasets.join(' '),
+    report.asksFor,
     report.firings.map((firing) => `${time(report, ranAt(firing))}: ${outcome(firing)}`)[0] ?? '-',
   ]);
-  return table(['SCHEDULE', 'CRON', 'NEXT', 'OVERLAP', 'DATASETS', 'LAST'], rows);
+  return table(['SCHEDULE', 'CRON', 'NEXT', 'OVERLAP', 'DATASETS', 'ASKS FOR', 'LAST'], rows);
 }
 
 /** One schedule, with its firings. */
@@ -26,6 +27,7 @@ export function renderSchedule(report: ScheduleReport): string {
     `${name}: ${state}`,
     `  due       ${cron} in ${timeZone}${jitterMs > 0 ? `, up to ${formatDuration(jitterMs)} later` : ''}`,
     `  datasets  ${report.datasets.join(' ')}`,
+    `  asks for  ${report.asksFor}`,
     `  overlap   ${overlap}`,
     `  catch-up  ${catchUp}${catchUp === 'none' ? '' : `, within ${formatDuration(catchUpWindowMs)}`}`,
   ];

@@ -1,4 +1,4 @@
-import type { RunKind } from '../../domain/harvest-request.ts';
+import type { HarvestRequest, RunKind } from '../../domain/harvest-request.ts';
 import type { RunState } from '../../domain/run.ts';
 import type { Database } from '../database.ts';
 
@@ -7,6 +7,7 @@ export interface RunLine {
   readonly id: string;
   readonly dataset: string;
   readonly kind: RunKind;
+  readonly request: HarvestRequest;
   readonly state: RunState;
   readonly reason: string | null;
   readonly expected: number | null;
@@ -63,7 +64,7 @@ export async function datasetsWithRuns({ pool }: Database): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-const LINE = `r.id, r.dataset, r.state, r.reason, r.expected, r.created_at as "createdAt", r.sealed_at as "sealedAt",
+const LINE = `r.id, r.dataset, r.request, r.state, r.reason, r.expected, r.created_at as "createdAt", r.sealed_at as "sealedAt",
   r.finished_at as "finishedAt", (r.proof ->> 'distinctKeys')::float8 as "distinctKeys", t.*,
   case when r.ranges is not null then 'repair' when r.time_window is not null then 'step'
        when r.request ->> 'keysOnly' = 'true' then 'keys-only' else 'sweep' end as kind`;

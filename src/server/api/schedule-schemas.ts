@@ -90,6 +90,10 @@ export const scheduleReport = z
     name,
     ...timetable,
     datasets: z.array(z.string()),
+    asksFor: z
+      .string()
+      .meta({ description: 'What is asked for of each dataset, in words.', examples: ['step, files ndjson,csv'] }),
+    harvest: harvest.required().meta({ description: 'The same as it was asked for, each default filled in.' }),
     ...rules,
     state: z.enum(['active', 'paused', 'over']).meta({ description: '`over`: it will never be due again.' }),
     createdAt: moment,

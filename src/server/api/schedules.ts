@@ -171,6 +171,12 @@ function toBody(report: ScheduleReport): z.infer<typeof scheduleReport> {
   return {
     ...report,
     datasets: [...report.datasets],
+    harvest: {
+      ...report.harvest,
+      select: report.harvest.select && [...report.harvest.select],
+      expand: report.harvest.expand && [...report.harvest.expand],
+      formats: [...report.harvest.formats],
+    },
     createdAt: report.createdAt.toISOString(),
     nextTimes: report.nextTimes.map((time) => time.toISOString()),
     firings: report.firings.map((firing) => ({

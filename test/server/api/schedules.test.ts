@@ -14,11 +14,12 @@ const call = async (url: string, method = 'GET', body?: unknown) => {
 it('adds a schedule, fires it, shows what came of it, and removes it', async () => {
   const fleet = await startServedFleet();
   const schedules = `${fleet.url}/api/schedules`;
-  const added = await call(schedules, 'POST', { ...nightly, harvest: { formats: [] } });
+  const added = await call(schedules, 'POST', { ...nightly, harvest: { formats: [], mode: 'step' } });
   expect(added).toMatchObject({
     status: 201,
-    body: { name: 'nightly', state: 'active', overlap: 'skip', firings: [] },
+    body: { name: 'nightly', state: 'active', overlap: 'skip', firings: [], asksFor: 'step' },
   });
+  expect(added.body.harvest).toMatchObject({ mode: 'step', filter: null, formats: [] });
   expect(added.headers.get('location')).toBe('/api/schedules/nightly');
   expect(added.body.nextTimes).toHaveLength(3);
 

@@ -19,6 +19,7 @@ it('makes a schedule with a form, and steers it with buttons, without JavaScript
   expect(shown).toContain('Schedule nightly is added.');
   expect(shown.match(/02:30:00 \+0[12]:00<\/time>/g)).toHaveLength(3);
   expect(shown).toContain('it is left out');
+  expect(shown).toContain('<dt>Asks for</dt><dd>sweep</dd>');
 
   await startWorker();
   const press = async (action: string) => (await fetch(`${url}/schedules/nightly/${action}`, form({}, url))).status;

@@ -108,14 +108,14 @@ function renderChanges({ run, rejects }: RunView): string {
     merge === null
       ? html`<p class="lead">Nothing has been written to the table${hasEnded(run.state) ? '' : ' yet'}.</p>`
       : html`<dl class="figures small">!${figure('Inserted', count(merge.inserted))}!${figure('Updated', count(merge.updated))}!${figure('Unchanged', count(merge.unchanged))}!${figure('Deleted', count(merge.deleted))}!${merge.rekeyed > 0 ? figure('Re-keyed', count(merge.rekeyed)) : ''}</dl>`;
-  const found = renderAhead(run.proof?.ahead ?? null);
+  const found = renderAhead(run.proof?.ahead ?? null, run.dataset);
   return `${merged}${found}${renderRelated(merge?.related ?? [])}${rejects.length === 0 ? '' : renderRejects(run.id, rejects)}`;
 }
 
 /** What a sweep over keys has found, and could not bring. */
-function renderAhead(ahead: Ahead | null): string {
+function renderAhead(ahead: Ahead | null, dataset: string): string {
   if (ahead === null || ahead.added + ahead.changed === 0) return '';
-  return html`<p>The source has more than the copy: content was not asked for, and comes with a step or a sweep.</p><dl class="figures small">!${figure('New at the source', count(ahead.added))}!${figure('Other timestamp', count(ahead.changed))}</dl>`;
+  return html`<p>The source has more than the copy: content was not asked for, and comes with a sweep, or with <code>sheaf verify ${dataset} --repair</code>. A step brings only what has a newer timestamp.</p><dl class="figures small">!${figure('New at the source', count(ahead.added))}!${figure('Other timestamp', count(ahead.changed))}</dl>`;
 }
 
 function renderAsked({ run }: RunView): string {

@@ -1,5 +1,6 @@
 import { html } from 'ghtml';
 import type { RunFilter, RunLine } from '../../../db/queries/run-lines.ts';
+import { describeLimits, KIND_WORDS } from '../../../domain/describe-request.ts';
 import { DEFAULT_MAX_DELETES, exportFormats, failurePolicies, kinds } from '../../../domain/harvest-request.ts';
 import { count, duration, plural } from '../../../domain/numbers.ts';
 import { hasEnded, runStates } from '../../../domain/run.ts';
@@ -50,7 +51,7 @@ export function renderRunTable(lines: readonly ListedRun[], now: Date): string {
 /** The cells of one run; sent anew while it moves. */
 export function renderCells(line: RunLine, { share, recordsPerSecond, leftMs }: Progress, now: Date): string {
   const records = line.distinctKeys ?? line.records;
-  return html`<th scope="row">!${runLink(line.id)}<small>!${datasetLink(line.dataset)}, ${line.kind === 'sweep' ? '' : `${line.kind}, `}!${momentAgo(line.createdAt, now)}</small></th>
+  return html`<th scope="row">!${runLink(line.id)}<small>!${datasetLink(line.dataset)}, ${whatOf(line)}!${momentAgo(line.createdAt, now)}</small></th>
 <td data-label="State">!${stateBadge(line.state)}</td>
 <td data-label="Progress">!${renderBar(line, share)}</td>
 <td data-label="Records" class="number">${count(records)}!${line.expected === null ? '' : html`<small>of ${count(line.expected)}</small>`}</td>
@@ -58,6 +59,12 @@ export function renderCells(line: RunLine, { share, recordsPerSecond, leftMs }: 
 <td data-label="Time" class="number">!${renderTime(line, leftMs)}</td>
 <td data-label="Retries" class="number">${count(line.retries)}</td>
 <td data-label="Rejects" class="number">${count(line.rejects)}</td>`;
+}
+
+/** Nothing of a sweep over everything, which is what most runs are. */
+function whatOf({ kind, request }: RunLine): string {
+  const what = [kind === 'sweep' ? '' : KIND_WORDS[kind], describeLimits(request)].filter((part) => part !== '');
+  return what.map((part) => `${part}, `).join('');
 }
 
 function renderTime({ finishedAt, createdAt }: RunLine, leftMs: number | null): string {

@@ -37,6 +37,7 @@ function renderSchedule(report: ScheduleReport, canSteer: boolean, now: Date): s
       html`<code>${cron}</code> in ${timeZone}${jitterMs > 0 ? `, up to ${formatDuration(jitterMs)} later` : ''}`,
     ],
     ['Datasets', html`!${datasets.map((dataset) => `${datasetLink(dataset)} `)}`],
+    ['Asks for', html`${report.asksFor}`],
     ['While one is under way', OVERLAP_TEXTS[overlap]],
     [
       'After an absence',
