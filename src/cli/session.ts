@@ -54,6 +54,22 @@ export function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** Does `work`; when it is interrupted, says this and ends the process: there is nothing to hand back yet. */
+export async function orSay<T>(text: () => string, work: () => Promise<T>): Promise<T> {
+  const end = (signal: NodeJS.Signals) => {
+    say(text());
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+  try {
+    return await work();
+  } finally {
+    process.off('SIGINT', end);
+    process.off('SIGTERM', end);
+  }
+}
+
 /** How long a worker that has lost a store may take to let go of the other. */
 const LOST_MS = 5_000;
 

@@ -1,4 +1,5 @@
 import { SheafError } from '../domain/errors.ts';
+import { withoutCredentials } from '../domain/redact.ts';
 import { optionNames, options } from './options.ts';
 import { checkName, isSecret, loadEnvFile, readOption } from './settings.ts';
 
@@ -27,7 +28,7 @@ export function settingsInForce(): SettingInForce[] {
     const problem = problemOf(() => readOption(name, process.env[name]));
     return {
       name,
-      value: secret ? null : value,
+      value: secret || value === null ? null : withoutCredentials(value),
       from,
       isSecret: secret,
       fallback: options[name].fallback,

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UsageError } from '../domain/errors.ts';
 import { didYouMean } from '../domain/nearest.ts';
+import { withoutCredentials } from '../domain/redact.ts';
 import { type OptionName, optionNames, options, type Settings } from './options.ts';
 
 /** Reads `.env` of the working directory, when there is one, into the environment; what is set already wins. */
@@ -50,7 +51,7 @@ export function readOption(name: OptionName, value: string | undefined): unknown
   const option = options[name];
   const parsed = option.schema.safeParse(value === undefined || value.trim() === '' ? undefined : value.trim());
   if (parsed.success) return parsed.data;
-  const came = isSecret(name) ? shownSecret(String(value)) : `; it is "${value}"`;
+  const came = isSecret(name) ? shownSecret(String(value)) : `; it is "${withoutCredentials(String(value))}"`;
   throw new UsageError(`${name} must be ${parsed.error.issues[0]?.message ?? 'valid'}${came}.`, {
     code: 'bad-setting',
     facts: { name },

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
  */
 const require = createRequire(import.meta.url);
 
-export const { and, asc, desc, eq, gt, inArray, isNotNull, isNull, like, lt, or, sql } =
+export const { and, asc, desc, eq, gt, inArray, isNotNull, isNull, like, lt, not, or, sql } =
   require('drizzle-orm') as typeof import('drizzle-orm');
 export const { bigint, boolean, integer, jsonb, pgSchema, primaryKey, real, text, timestamp } =
   require('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core');

@@ -11,3 +11,8 @@ export function redact(text: string): string {
     .replace(CREDENTIALS, '$1***@')
     .replace(PARAMETER, (whole, mark: string, name: string) => (SECRET_NAME.test(name) ? `${mark}${name}=***` : whole));
 }
+
+/** The value of a setting that may be a URL, or one that is mistyped: nothing before an `@` is shown, with or without a scheme. */
+export function withoutCredentials(value: string): string {
+  return redact(value).replace(/^(?![a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/i, '***@');
+}

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import { getDataset } from '../db/queries/datasets.ts';
 import { type RunDetails, inspectRun as readDetails } from '../db/queries/run-details.ts';
-import { listRuns, newestRunInState, resolveRun, runsInState } from '../db/queries/runs.ts';
+import { newestRunToResume } from '../db/queries/run-to-resume.ts';
+import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { wellWorkersOn } from '../db/queries/workers.ts';
 import type { DatasetRow, RunRow } from '../db/schema.ts';
 import { OperatorError, UsageError } from '../domain/errors.ts';
@@ -23,10 +24,10 @@ export function findKnownDataset({ database }: Pick<SheafContext, 'database'>, n
 
 /** The newest run that can be gone on with. Throws a UsageError when there is none. */
 export async function findRunToResume({ database }: SheafContext): Promise<RunRow> {
-  const run = await newestRunInState(database, ['fetching', 'paused', 'finalising', 'failed', 'partial']);
+  const run = await newestRunToResume(database);
   if (run !== undefined) return run;
   throw new UsageError(
-    'There is no run to go on with: all have ended complete or cancelled. `sheaf runs` lists them.',
+    'There is no run to go on with: all have ended complete or cancelled, or have been followed by one that brought the same. `sheaf runs` lists them.',
     {
       code: 'nothing-to-resume',
     },

@@ -38,6 +38,17 @@ it('names everything that is wrong at once, and ends with 2', async () => {
   expect(code).toBe(2);
 });
 
+it('shows no password of a source, well written or not', async () => {
+  const url = await config({ SHEAF_ODA_URL: 'http://me:hunter2@127.0.0.1:1/api/' });
+  expect(url.stdout).toContain('http://***@127.0.0.1:1/api/');
+  const mistyped = await config({ SHEAF_ODA_URL: 'me:hunter2@127.0.0.1' });
+  expect(mistyped).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/must be an http or https URL.*\*\*\*@127/),
+  });
+  for (const { stdout, stderr } of [url, mistyped]) expect(stdout + stderr).not.toContain('hunter2');
+});
+
 it('says so when nothing is given', async () => {
   const { stdout, code } = await config({}, { args: ['--given'] });
   expect(stdout).toMatch(/^No setting is given/);

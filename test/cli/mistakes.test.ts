@@ -167,3 +167,15 @@ describe('a command that only looks', () => {
     expect(await readdir(home)).toEqual([]);
   });
 });
+
+describe('Ctrl-C while a harvest is planned', () => {
+  it('says that nothing was fetched, and how to go on', async () => {
+    const { environment, twin } = await setUp(votes(range(1, 50)), { latencyMs: 1_500 });
+    const harvest = start(['harvest', 'oda/Afstemning'], environment);
+    await expect.poll(() => twin.requests.length, { timeout: 20_000 }).toBeGreaterThan(0); // the plan asks twice
+    harvest.process.kill('SIGINT');
+    const { code, stderr } = await harvest.finished;
+    expect(stderr).toMatch(/Interrupted while planning: nothing was fetched/);
+    expect(code).toBe(130);
+  });
+});

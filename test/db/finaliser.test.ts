@@ -125,6 +125,24 @@ describe('a merge beside files that are written', () => {
     expect(await recordsOf(database)).toBe(0);
   });
 
+  it('lets go of its dataset soon after it was cancelled, however long the files take', async () => {
+    const { database, run, current } = await setUpStale();
+    const merging = mergeStaged(database, current, { ...merge, ready: new Promise(() => undefined) });
+    await expect.poll(() => openMerges(database)).toBe(1);
+    await cancelRun(database, run);
+    expect(await merging).toBeUndefined();
+    expect(await openMerges(database)).toBe(0);
+  }, 20_000);
+
+  it('does not begin when the files have failed already', async () => {
+    const { database, current } = await setUpStale();
+    const ready = Promise.reject(new Error('the disk is full'));
+    ready.catch(() => undefined);
+    const before = await writtenRows(database);
+    await expect(mergeStaged(database, current, { ...merge, ready })).rejects.toThrow('the disk is full');
+    expect(await writtenRows(database)).toBe(before);
+  });
+
   it('is past being cancelled when it is done', async () => {
     const { database, run, current } = await setUpStale();
     expect(await mergeStaged(database, current, merge)).toMatchObject({ inserted: 2 });
@@ -137,6 +155,15 @@ async function openMerges({ pool }: Database): Promise<number> {
   const { rows } = await pool.query<{ count: number }>(
     `select count(*) from pg_stat_activity
      where datname = current_database() and state = 'idle in transaction' and backend_xid is not null`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** Row versions that were ever written to records, those of transactions that were rolled back too. */
+async function writtenRows({ pool }: Database): Promise<number> {
+  await pool.query('select pg_stat_force_next_flush()');
+  const { rows } = await pool.query<{ count: number }>(
+    `select coalesce(sum(n_tup_ins), 0)::bigint as count from pg_stat_user_tables where relname like 'records%'`,
   );
   return rows[0]?.count ?? 0;
 }

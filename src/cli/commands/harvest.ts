@@ -6,7 +6,7 @@ import type { SheafContext } from '../../runtime/context.ts';
 import { addHarvestOptions, addRateOption, type HarvestFlags, toRequests, wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
 import { renderReport } from '../render/report.ts';
-import { settingsHere, withContext } from '../session.ts';
+import { orSay, settingsHere, withContext } from '../session.ts';
 import { sayTroubles, workRuns } from '../work-runs.ts';
 
 interface Flags extends HarvestFlags {
@@ -67,14 +67,15 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     const { startRun } = await import('../../runtime/actions.ts');
     const { commandLineActor } = await import('../../runtime/audited.ts');
     const noteTo = sayTroubles(context); // planning asks the source, too
-    await checkRequests(context, requests);
     const runs: string[] = [];
-    try {
+    const plan = async () => {
+      await checkRequests(context, requests);
       for (const request of requests) runs.push(await startRun(context, { request, actor: commandLineActor() }));
-    } catch (error) {
+    };
+    await orSay(() => whatWasPlanned(runs), plan).catch((error: unknown) => {
       for (const run of runs) say(`Run ${run} was planned before this failed. Go on with: sheaf resume ${run}`);
       throw error;
-    }
+    });
     await sayWhatBecameSweeps(context, runs, requests);
     const isMany = requests.length > 1;
     if (!flags.detach) return workRuns(context, runs, { concurrency, json: flags.json ?? false, isMany, noteTo });
@@ -82,6 +83,13 @@ async function harvest(datasets: readonly string[], flags: Flags): Promise<numbe
     else for (const run of runs) printData(run);
     return sayEnqueued(context, runs);
   });
+}
+
+/** Of an interruption while runs are planned. One may have been planned in that very moment. */
+function whatWasPlanned(runs: readonly string[]): string {
+  if (runs.length === 0)
+    return 'Interrupted while planning: nothing was fetched. Start anew; if a run was planned already, `sheaf runs` lists it and `sheaf resume` goes on with it.';
+  return `Interrupted while planning. Go on with what was planned: ${runs.map((run) => `sheaf resume ${run}`).join(', ')}`;
 }
 
 /** A step goes on from where a complete run of the same has left off; whoever asks for the first should know what it costs. */

@@ -16,7 +16,10 @@ export function addResume(program: Command): void {
       .command('resume')
       .summary('go on with a run that was interrupted, paused, failed, or is partial')
       .description('Goes on with a run from where it stands: only what is missing is fetched.')
-      .argument('[run]', 'a run id, the end of one, or "latest" (default: the newest that is not complete)'),
+      .argument(
+        '[run]',
+        'a run id, the end of one, or "latest" (default: the newest that is not complete and that no later one has made up for)',
+      ),
   )
     .addHelpText('after', '\nExamples:\n  sheaf resume\n  sheaf resume x7k2 --json')
     .action(async (reference: string | undefined, flags: Flags) => {

@@ -44,6 +44,7 @@ async function list(flags: Flags): Promise<void> {
       count(each.rejected),
       count(each.inserted),
       count(each.updated),
+      count(each.deleted),
       duration(each.durationMs),
       limitsOf(runs[position]),
     ]);
@@ -57,6 +58,7 @@ async function list(flags: Flags): Promise<void> {
       'REJECTED',
       'INSERTED',
       'UPDATED',
+      'DELETED',
       'TIME',
       'ASKED FOR',
     ];

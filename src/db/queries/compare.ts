@@ -109,7 +109,8 @@ export async function findLastInStep(
   of: { readonly dataset: string; readonly sourceUrl: string },
 ): Promise<RunRow | undefined> {
   const isWhole = sql`(sheaf.is_full_sweep(runs) or ${runs.timeWindow} is not null) and ${runs.request} ->> 'filter' is null
-    and ${runs.request} ->> 'select' is null and ${runs.request} ->> 'maxRecords' is null`;
+    and ${runs.request} ->> 'select' is null and ${runs.request} ->> 'maxRecords' is null
+    and ${runs.request} ->> 'since' is null`; // what lies between the run before and that time has been seen by none
   const found = await orm
     .select()
     .from(runs)

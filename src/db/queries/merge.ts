@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { MergeCounts, RelatedCounts } from '../../domain/proof.ts';
 import type { Entity } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
+import { readClaimed, Superseded, stillWanted, untilReady } from './merge-claim.ts';
 import { type Covering, MISSING } from './missing.ts';
 import { relatedRows, relatedTable } from './related.ts';
 import type { FinaliseClaim } from './runs.ts';
@@ -49,9 +50,6 @@ interface Part {
   readonly hasDuplicates: boolean;
 }
 
-/** The claim of a merge no longer holds: all that it has written is rolled back. */
-class Superseded extends Error {}
-
 /**
  * Brings `records` in step with what a run has staged, and notes each change, in one transaction: a reader sees the run
  * whole or not at all. Rows are compared by hash first, and only those that differ are parsed and written. Done once a
@@ -73,15 +71,20 @@ export async function mergeStaged(
     const run = await readClaimed(client, claim);
     if (run === undefined) throw new Superseded();
     if (run.merge !== null) {
-      await untilReady(client, options.ready);
+      await options.ready;
       return run.merge;
     }
     const at = await beginMerge(client, options.dataset, ...datasets);
     const merge = { ...options, run: claim.run, at };
+    const waiting = { claim, ready: options.ready };
+    await stillWanted(client, waiting);
     const own = await write(client, merge);
     const related: RelatedCounts[] = [];
-    for (const dataset of datasets) related.push(await writeRelated(client, merge, dataset));
-    await untilReady(client, options.ready);
+    for (const dataset of datasets) {
+      await stillWanted(client, waiting);
+      related.push(await writeRelated(client, merge, dataset));
+    }
+    await untilReady(client, waiting);
     const counts = related.length === 0 ? own : { ...own, related };
     await settle(client, { claim, merge, counts });
     return counts;
@@ -89,26 +92,6 @@ export async function mergeStaged(
     if (error instanceof Superseded) return undefined;
     throw error;
   });
-}
-
-async function readClaimed(
-  client: pg.PoolClient,
-  claim: FinaliseClaim,
-): Promise<{ merge: MergeCounts | null } | undefined> {
-  const { rows } = await client.query<{ merge: MergeCounts | null }>(
-    `select case when merged_generation = generation then merge end as merge
-     from sheaf.runs where id = $1 and attempt = $2 and state = 'finalising'`,
-    [claim.run, claim.attempt],
-  );
-  return rows[0];
-}
-
-/** The server ends transactions that are idle for a minute: it must see that this process lives. */
-const BEAT_MS = 20_000;
-
-async function untilReady(client: pg.PoolClient, ready: Promise<unknown> = Promise.resolve()): Promise<void> {
-  const beat = setInterval(() => void client.query('select 1').catch(() => undefined), BEAT_MS);
-  await ready.finally(() => clearInterval(beat));
 }
 
 interface Settling {

@@ -88,16 +88,6 @@ export async function listRuns(
 }
 
 /** The newest run in one of these states. */
-export async function newestRunInState({ orm }: Database, states: readonly RunState[]): Promise<RunRow | undefined> {
-  const found = await orm
-    .select()
-    .from(runs)
-    .where(inArray(runs.state, [...states]))
-    .orderBy(desc(runs.createdAt), desc(runs.id))
-    .limit(1);
-  return found[0];
-}
-
 export async function runsInState({ orm }: Database, states: readonly RunState[]): Promise<RunRow[]> {
   return orm
     .select()
