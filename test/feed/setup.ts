@@ -35,12 +35,25 @@ export async function addDataset(database: Database, name: string): Promise<void
 
 /** A merge that brings records, or newer versions of them. Returns its run. */
 export async function merge(
-  { database }: Ledger,
+  ledger: Ledger,
   dataset: string,
   records: Readonly<Record<string, object>>,
 ): Promise<string> {
+  const { run, commit } = await openMerge(ledger, dataset, records);
+  await commit();
+  return run;
+}
+
+/** A merge that has written all it brings, and stays open until it is committed. */
+export async function openMerge(
+  { database }: Ledger,
+  dataset: string,
+  records: Readonly<Record<string, object>>,
+): Promise<{ run: string; commit: () => Promise<void> }> {
   const run = randomUUID();
-  await inTransaction(database.pool, async (client) => {
+  const { promise: written, resolve: isWritten } = Promise.withResolvers<void>();
+  const { promise: goOn, resolve } = Promise.withResolvers<void>();
+  const merging = inTransaction(database.pool, async (client) => {
     const at = await beginMerge(client, dataset);
     await client.query(
       `with came as (select c.key collate "C" as key, c.value as data, r.data as before
@@ -54,8 +67,15 @@ export async function merge(
       [at, dataset, run, JSON.stringify(records)],
     );
     await noteMerged(client, dataset, at);
+    isWritten();
+    await goOn;
   });
-  return run;
+  await Promise.race([written, merging]);
+  const commit = () => {
+    resolve();
+    return merging;
+  };
+  return { run, commit };
 }
 
 /** So many records, that differ with their number. */

@@ -23,7 +23,7 @@ function troublesOf({ name, reason, progress }: SubscriptionReport): string[] {
     gaps.length === 0
       ? []
       : [
-          `${name}: changes of ${gaps.join(', ')} were dropped before it was told. Have it read them anew from the table, then: sheaf feed replay ${name} --from <when it began to>`,
+          `${name}: changes of ${gaps.join(', ')} were dropped before it was told. First: sheaf feed replay ${name} --from now ${gaps.join(' ')}. Then have it read them anew from the table`,
         ];
   return [...paused, ...gap, ...progress.filter(({ failures }) => failures > 0).map((each) => failureOf(name, each))];
 }

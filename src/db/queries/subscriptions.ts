@@ -15,12 +15,17 @@ export type NewSubscription = SubscriptionTarget & {
   readonly from: FeedStart;
 };
 
-/** Where a position begins, as SQL: $2 is `now`, `start` or a moment; what is no longer known cannot be told. */
+/**
+ * Where a position begins, as SQL: $2 is `now`, `start` or a moment; what is no longer known cannot be told. Never
+ * later than right after the last merge: one that is under way bears the moment at which it began, and whoever begins after
+ * that would never be told of it.
+ */
 const BEGINNING = `
   case $2::text
     when 'now' then greatest(d.merged_at + interval '1 microsecond', i.changes_from)
     when 'start' then i.changes_from
-    else greatest($2::timestamptz, i.changes_from) end`;
+    else greatest(i.changes_from,
+                  least($2::timestamptz, coalesce(d.merged_at + interval '1 microsecond', '-infinity'))) end`;
 
 const startText = (from: FeedStart): string => (from instanceof Date ? from.toISOString() : from);
 
