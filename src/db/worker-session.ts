@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { RunState } from '../domain/run.ts';
 import type { Database } from './database.ts';
-import { announceFleet, beat, holdWorkerLock } from './queries/workers.ts';
+import { announceFleet, beat, holdKafkaLogin, holdWorkerLock } from './queries/workers.ts';
 
 /** A worker's sign of life: a connection of its own that holds its lock, and a heartbeat beside it. */
 export interface WorkerSession {
@@ -18,6 +18,12 @@ export interface SessionListener {
   onFleet(): void;
 }
 
+export interface SessionOptions {
+  readonly listener?: SessionListener;
+  /** Whether the fleet is to know that this worker can sign in to Kafka. */
+  readonly hasKafkaLogin?: boolean;
+}
+
 /**
  * Opens the session. On the same connection it listens for runs and gates that change their state; what is said while
  * the connection is lost is not told, and need not be: the ledger stops a run within a page, and each beat looks again.
@@ -25,7 +31,7 @@ export interface SessionListener {
 export async function openWorkerSession(
   database: Database,
   workerId: number,
-  listener?: SessionListener,
+  { listener, hasKafkaLogin = false }: SessionOptions = {},
 ): Promise<WorkerSession> {
   let holder: pg.Client | undefined;
 
@@ -48,6 +54,7 @@ export async function openWorkerSession(
     await client.connect();
     await client.query('listen sheaf_run_state; listen sheaf_gate; listen sheaf_fleet');
     if (!(await holdWorkerLock(client, workerId))) return client.end(); // the next beat tries again
+    if (hasKafkaLogin) await holdKafkaLogin(client);
     holder = client;
     await announceFleet(database);
   };

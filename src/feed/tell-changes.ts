@@ -26,6 +26,8 @@ export interface FeedContext {
   readonly workerId: number;
   /** What tells messages of this Sheaf from those of another. */
   readonly installation: string;
+  /** Why this process cannot tell a subscriber, and leaves that to others; null when it can. */
+  readonly whyNot: (subscription: SubscriptionRow) => Promise<string | null>;
   /** Never throws for what is wrong with a target: its tries fail, and say so. */
   readonly openTarget: (subscription: SubscriptionRow) => Promise<Target>;
   /** Told of what went wrong here, and not at a receiver. */
@@ -57,15 +59,28 @@ const BATCHES_IN_TURN = 20;
 export function createFeeder(context: FeedContext): Feeder {
   const ending = new AbortController();
   const served = new Map<number, Promise<void>>();
+  const said = new Set<string>();
   let isStopped = false;
   const isOver = () => isStopped;
+
+  // No try, and so no failure: one would put off those who can.
+  const isLeft = async (subscription: SubscriptionRow): Promise<boolean> => {
+    const reason = await context.whyNot(subscription);
+    const words = `${subscription.id} ${reason}`;
+    if (reason !== null && !said.has(words))
+      context.telemetry.emit('feed.left', { subscription: subscription.name, reason });
+    said.add(words);
+    return reason !== null;
+  };
 
   const tend = async (): Promise<void> => {
     if (isStopped) return;
     const due = new Set(await dueSubscriptions(context.database, context.workerId));
     const idle = due.size === 0 ? [] : await listSubscriptions(context.database);
     for (const subscription of idle.filter(({ id }) => due.has(id) && !served.has(id))) {
+      if (await isLeft(subscription)) continue;
       if (isStopped) break;
+      if (served.has(subscription.id)) continue; // by another call, meanwhile
       const serving = serve(context, subscription, { stop: ending.signal, isOver })
         .catch(context.onError)
         .finally(() => served.delete(subscription.id));

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Settings } from '../config/options.ts';
 import { listDatasetNames } from '../db/queries/datasets.ts';
 import { installationId } from '../db/queries/installation.ts';
+import { someoneSignsIn } from '../db/queries/workers.ts';
 import type { SubscriptionRow } from '../db/schema.ts';
 import { isLoopback } from '../domain/address.ts';
 import { UsageError } from '../domain/errors.ts';
@@ -36,8 +37,9 @@ export async function startFeeding(
   const { database, telemetry, settings } = context;
   checkLogin(settings);
   const installation = await installationId(database);
+  const whyNot = (subscription: SubscriptionRow) => whyNotTold(context, subscription);
   const openTarget = (subscription: SubscriptionRow) => openTargetOf(context, subscription);
-  const feeder = createFeeder({ database, telemetry, workerId, installation, openTarget, onError });
+  const feeder = createFeeder({ database, telemetry, workerId, installation, whyNot, openTarget, onError });
   const tend = () => feeder.tend().catch(onError);
   // Not waited for: a subscriber that is slow must not keep it from looking for others.
   const looking = every(LOOK_MS, async () => void tend(), onError);
@@ -63,19 +65,36 @@ function checkLogin({ SHEAF_KAFKA_USERNAME: username, SHEAF_KAFKA_PASSWORD: pass
   });
 }
 
-/** Where a subscriber is told; of what is wrong with the settings, its tries say so. */
+/** Whether a process can sign in to Kafka. */
+export function hasKafkaLogin(settings: Settings): boolean {
+  return loginOf(settings) !== null;
+}
+
+/**
+ * Why a process with these settings leaves a subscriber to others; null when it does not. Brokers that need no login are
+ * not told from those that do: where some worker has one, those without leave Kafka to it.
+ */
+export async function whyNotTold(
+  { database, settings }: Pick<SheafContext, 'database' | 'settings'>,
+  { kind, target }: Pick<SubscriptionRow, 'kind' | 'target'>,
+): Promise<string | null> {
+  if (kind === 'webhook') return settings.SHEAF_FEED_SECRET === undefined ? 'SHEAF_FEED_SECRET is not set here' : null;
+  if (!hasKafkaLogin(settings) && (await someoneSignsIn(database)))
+    return 'SHEAF_KAFKA_USERNAME is not set here, and another worker has it';
+  return problemOfLogin(settings, target.split(','));
+}
+
+/** Where a subscriber is told that this process can tell. */
 export async function openTargetOf(
   { database, settings }: Pick<SheafContext, 'database' | 'settings'>,
   { kind, target, prefix, tombstones }: SubscriptionRow,
 ): Promise<Target> {
   if (kind === 'webhook') {
     const { SHEAF_FEED_SECRET: secret } = settings;
-    if (secret === undefined) return openClosedTarget('SHEAF_FEED_SECRET is not set on the worker that tried');
+    if (secret === undefined) throw new Error('a webhook is to be told without SHEAF_FEED_SECRET');
     return openWebhookTarget({ url: target, secret, userAgent: `sheaf/${VERSION}` });
   }
   const brokers = target.split(',');
-  const problem = problemOfLogin(settings, brokers);
-  if (problem !== null) return openClosedTarget(problem);
   const { openKafkaTarget } = await import('../feed/kafka-target.ts'); // a large library, which few need
   const known = await listDatasetNames(database);
   return openKafkaTarget({
@@ -100,9 +119,4 @@ function problemOfLogin(settings: Settings, brokers: readonly string[]): string 
   const isPlain = loginOf(settings)?.mechanism === 'PLAIN' && settings.SHEAF_KAFKA_TLS === 'off';
   const isHere = brokers.every((broker) => isLoopback(broker.slice(0, broker.lastIndexOf(':'))));
   return isPlain && !isHere ? 'SHEAF_KAFKA_MECHANISM is PLAIN, which needs SHEAF_KAFKA_TLS=on' : null;
-}
-
-/** For what cannot be told from here: every try fails, and says why. */
-function openClosedTarget(detail: string): Target {
-  return { deliver: async () => ({ kind: 'failed', detail }), close: async () => undefined };
 }

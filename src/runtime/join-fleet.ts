@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { registerWorker, retireWorker } from '../db/queries/workers.ts';
-import { openWorkerSession } from '../db/worker-session.ts';
+import { openWorkerSession, type SessionListener } from '../db/worker-session.ts';
 import { hasEnded } from '../domain/run.ts';
 import type { Closing } from './closing.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
+import { hasKafkaLogin } from './feed.ts';
 import { VERSION } from './version.ts';
 
 const BEAT_MS = 5_000;
@@ -36,14 +37,15 @@ export async function joinFleet(
   const facts = { host: hostname(), pid: process.pid, session: database.session, version: VERSION, concurrency };
   const id = await registerWorker(database, facts);
   closing.add(() => retireWorker(database, id));
-  const session = await openWorkerSession(database, id, {
+  const listener: SessionListener = {
     onRunState: ({ run, state }) => {
       if (state !== 'fetching') reactions.stopRun(run);
       if (hasEnded(state)) reactions.runHasEnded();
     },
     onGate: (source) => void sources.refreshGates(source).catch(onError),
     onFleet: () => void sources.refreshShare().catch(onError),
-  });
+  };
+  const session = await openWorkerSession(database, id, { listener, hasKafkaLogin: hasKafkaLogin(settings) });
   closing.add(() => session.close());
   const beat = async () => {
     await session.beat();

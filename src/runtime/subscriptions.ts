@@ -55,6 +55,8 @@ export interface SubscriptionReport {
   readonly datasets: readonly string[] | null;
   readonly behind: number;
   readonly ageMs: number;
+  /** For how long nobody has been there to tell it, though changes wait; 0 while somebody is. */
+  readonly untendedMs: number;
   readonly createdAt: string;
   readonly progress: readonly FeedProgress[];
 }
@@ -159,14 +161,21 @@ function describe(subscription: SubscriptionRow, lags: readonly FeedLag[]): Subs
     reason: pausedFor,
     behind: lags.reduce((sum, { behind }) => sum + behind, 0),
     ageMs: Math.max(0, ...lags.map(({ ageMs }) => ageMs)),
+    untendedMs: subscription.pausedAt === null ? untendedMs(lags) : 0,
     createdAt: createdAt.toISOString(),
-    progress: lags.map(({ subscriptionId: _, nextTryAt, deliveredAt, gapAt, ...lag }) => ({
+    progress: lags.map(({ subscriptionId: _, idleMs: __, nextTryAt, deliveredAt, gapAt, ...lag }) => ({
       ...lag,
       nextTryAt: nextTryAt?.toISOString() ?? null,
       deliveredAt: deliveredAt?.toISOString() ?? null,
       gapAt: gapAt?.toISOString() ?? null,
     })),
   };
+}
+
+/** Datasets are told one after another: whoever is at one of them tends the subscription. */
+function untendedMs(lags: readonly FeedLag[]): number {
+  const open = lags.filter(({ gapAt }) => gapAt === null);
+  return Math.min(Math.max(0, ...open.map(({ ageMs }) => ageMs)), ...open.map(({ idleMs }) => idleMs));
 }
 
 function stateOf({ pausedAt }: SubscriptionRow, lags: readonly FeedLag[]): SubscriptionState {

@@ -76,6 +76,8 @@ export interface SheafEvents {
   'feed.delivered': FeedTry;
   /** `failures` is how many tries have failed in a row. */
   'feed.failed': FeedTry & { failures: number; detail: string; againInMs: number };
+  /** This process lacks what telling it takes, and leaves that to others. Said once. */
+  'feed.left': { subscription: string; reason: string };
   /** The receiver has said that it is gone. */
   'feed.paused': { subscription: string; reason: string };
   /** Changes were dropped, too old to be kept any longer, that the subscriber had not been told. */

@@ -42,6 +42,7 @@ const LEVELS: { readonly [Name in EventName]: LevelOf<Name> } = {
   'notification.failed': ({ againInMs }) => (againInMs === null ? 'error' : 'warn'),
   'feed.delivered': 'debug',
   'feed.failed': 'warn',
+  'feed.left': 'warn',
   'feed.paused': 'error',
   'feed.gap': 'error',
   'feed.held': 'warn',

@@ -127,6 +127,7 @@ export async function openFeeder(
   onTestFinished(() => session.close());
   const feeder = createFeeder({
     ...{ database, telemetry, workerId, installation: await installationId(database) },
+    whyNot: async () => null,
     openTarget: async () => ({
       deliver: async (message, stop) => answer(message, messages.push(message), stop),
       close: async () => undefined,

@@ -16,7 +16,10 @@ export function renderSubscriptions(reports: readonly SubscriptionReport[], most
   return [table(headings, rows, ['BEHIND']), ...reports.flatMap(troublesOf)].join('\n');
 }
 
-function troublesOf({ name, reason, progress }: SubscriptionReport): string[] {
+/** Workers look for changes every few seconds. */
+const UNTENDED_MS = 60_000;
+
+function troublesOf({ name, kind, reason, untendedMs, progress }: SubscriptionReport): string[] {
   const paused = reason === null ? [] : [`${name}: paused, because ${reason}`];
   const gaps = progress.filter(({ gapAt }) => gapAt !== null).map(({ dataset }) => dataset);
   const gap =
@@ -25,7 +28,19 @@ function troublesOf({ name, reason, progress }: SubscriptionReport): string[] {
       : [
           `${name}: changes of ${gaps.join(', ')} were dropped before it was told. First: sheaf feed replay ${name} --from now ${gaps.join(' ')}. Then have it read them anew from the table`,
         ];
-  return [...paused, ...gap, ...progress.filter(({ failures }) => failures > 0).map((each) => failureOf(name, each))];
+  const needed = kind === 'webhook' ? 'SHEAF_FEED_SECRET' : 'the login of Kafka, if it needs one';
+  const untended =
+    untendedMs < UNTENDED_MS
+      ? []
+      : [
+          `${name}: nobody has told it anything for ${duration(untendedMs)}, though changes wait: is there a \`sheaf worker\` or \`sheaf up\` with ${needed}?`,
+        ];
+  return [
+    ...paused,
+    ...gap,
+    ...untended,
+    ...progress.filter(({ failures }) => failures > 0).map((each) => failureOf(name, each)),
+  ];
 }
 
 function failureOf(name: string, { dataset, failures, error, nextTryAt }: FeedProgress): string {

@@ -53,6 +53,9 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, fir
       `${subscription} could not be told of changes in ${dataset}: ${detail}; again in ${duration(againInMs)}`,
     );
   });
+  telemetry.on('feed.left', ({ subscription, reason }) => {
+    note(`${subscription} is left to other workers to be told of changes: ${reason}`);
+  });
   telemetry.on('connection.trouble', ({ store, error }) => {
     say(store, `the connection to the ${store} has trouble: ${error.message}; trying again`);
   });

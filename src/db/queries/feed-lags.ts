@@ -8,6 +8,8 @@ export interface FeedLag {
   readonly behind: number;
   /** For how long the first of them has been there; 0 when there is none. */
   readonly ageMs: number;
+  /** For how long it has been due without anybody living at it; 0 while somebody is. */
+  readonly idleMs: number;
   readonly failures: number;
   /** What came of the last try; null when it went well. */
   readonly error: string | null;
@@ -24,7 +26,9 @@ export async function listFeedLags({ pool }: Database, countsTo: number): Promis
   const { rows } = await pool.query<FeedLag>(
     `select p.subscription_id as "subscriptionId", p.dataset, untold.behind,
             coalesce(round(extract(epoch from now() - untold.first) * 1000), 0)::float8 as "ageMs",
-            p.failures, p.error, case when p.failures > 0 then p.due_at end as "nextTryAt",
+            case when p.claimed_until > now() and sheaf.worker_is_alive(p.worker_id) then 0
+                 else greatest(0, round(extract(epoch from now() - greatest(p.served_at, p.due_at)) * 1000))::float8
+            end as "idleMs", p.failures, p.error, case when p.failures > 0 then p.due_at end as "nextTryAt",
             p.delivered_at as "deliveredAt", p.gap_at as "gapAt"
      from sheaf.feed_positions p
      join sheaf.datasets d on d.name = p.dataset

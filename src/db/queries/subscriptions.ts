@@ -88,10 +88,11 @@ export async function resumeSubscription({ pool }: Database, id: number): Promis
       [id],
     );
     const due = await client.query(
-      'update sheaf.feed_positions set due_at = now(), failures = 0, error = null where subscription_id = $1 and failures > 0',
-      [id],
+      `update sheaf.feed_positions set due_at = now(), failures = 0, error = null
+       where subscription_id = $1 and (failures > 0 or $2)`,
+      [id, resumed.rowCount === 1],
     );
-    return (resumed.rowCount ?? 0) + (due.rowCount ?? 0) > 0;
+    return resumed.rowCount === 1 || (due.rowCount ?? 0) > 0;
   });
 }
 

@@ -28,6 +28,21 @@ export async function holdWorkerLock(client: pg.ClientBase, workerId: number): P
   return rows[0]?.held === true;
 }
 
+/** Tells the fleet, until the connection ends, that this worker can sign in to Kafka. 7307 is the class of such locks. */
+export async function holdKafkaLogin(client: pg.ClientBase): Promise<void> {
+  await client.query('select pg_advisory_lock_shared(7307, 1)');
+}
+
+/** Whether some living worker can sign in to Kafka. */
+export async function someoneSignsIn({ pool }: Database): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `select from pg_locks
+     where locktype = 'advisory' and classid = 7307 and objid = 1 and objsubid = 2 and mode = 'ShareLock'
+       and database = (select oid from pg_database where datname = current_database())`,
+  );
+  return (rowCount ?? 0) > 0;
+}
+
 export async function beat({ pool }: Database, workerId: number): Promise<void> {
   // A worker that had been given up, because it was frozen or cut off, is back with its first beat.
   await pool.query('update sheaf.workers set heartbeat_at = now(), stopped_at = null where id = $1', [workerId]);
