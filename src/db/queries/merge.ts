@@ -4,7 +4,7 @@ import type { Entity } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { readClaimed, Superseded, stillWanted, untilReady } from './merge-claim.ts';
 import { type Covering, MISSING } from './missing.ts';
-import { relatedRows, relatedTable } from './related.ts';
+import { relatedPlaces, relatedTable } from './related.ts';
 import type { FinaliseClaim } from './runs.ts';
 import { placesOf, stagingTable } from './staging.ts';
 
@@ -45,9 +45,12 @@ interface Part {
   readonly run: string;
   readonly dataset: string;
   readonly at: string;
-  /** The table that holds the rows, and whether some key is in it more than once. */
+  /** The table that holds the rows. */
   readonly table: string;
-  readonly hasDuplicates: boolean;
+  /** A query of those rows of it that count, each key once; see `placesOf`. */
+  readonly places: string;
+  /** All rows of the table count. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -138,7 +141,9 @@ export async function noteMerged(client: pg.PoolClient, dataset: string, at: str
 
 async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> {
   if (!merge.writesContent) return markOnly(client, merge);
-  const part = { ...merge, table: stagingTable(merge.run), hasDuplicates: merge.rows.hasDuplicates };
+  const { hasDuplicates } = merge.rows;
+  const table = stagingTable(merge.run);
+  const part = { ...merge, table, places: placesOf(table, hasDuplicates), isWhole: !hasDuplicates };
   const isFirst = await isEmpty(client, merge.dataset);
   const written = isFirst ? await writeAll(client, part) : await writeDiffering(client, part);
   const deleted = await markMissing(client, merge);
@@ -176,10 +181,11 @@ async function writeRelated(client: pg.PoolClient, merge: Merge, dataset: string
   // Sorted out once: what follows reads it several times, and is planned by how many they are.
   await client.query(
     `create temporary table nested on commit drop as
-     select * from (${relatedRows(run, dataset)}) as n ${others} limit ${isOwn && merge.marksDeleted ? 0 : 'all'}`,
+     select * from (${relatedPlaces(run, dataset)}) as n ${others} limit ${isOwn && merge.marksDeleted ? 0 : 'all'}`,
   );
   await client.query('analyze pg_temp.nested');
-  const part = { run, dataset, at, table: 'pg_temp.nested', hasDuplicates: false };
+  const places = 'select key, hash, source_timestamp, place from pg_temp.nested';
+  const part = { run, dataset, at, table: relatedTable(run), places, isWhole: false };
   const written = (await isEmpty(client, dataset)) ? await writeAll(client, part) : await writeDiffering(client, part);
   const { rows } = await client.query<{ records: number }>('select count(*) as records from pg_temp.nested');
   await client.query('drop table pg_temp.nested');
@@ -190,9 +196,8 @@ async function writeRelated(client: pg.PoolClient, merge: Merge, dataset: string
 type Written = Pick<MergeCounts, 'inserted' | 'updated'>;
 
 /** There is nothing to compare with. */
-async function writeAll(client: pg.PoolClient, { run, dataset, table, hasDuplicates, at }: Part): Promise<Written> {
-  const places = placesOf(table, hasDuplicates);
-  const rows = hasDuplicates ? `(${places}) p join ${table} s on s.ctid = p.place` : `${table} s`;
+async function writeAll(client: pg.PoolClient, { run, dataset, table, places, isWhole, at }: Part): Promise<Written> {
+  const rows = isWhole ? `${table} s` : `(${places}) p join ${table} s on s.ctid = p.place`;
   const { rowCount } = await client.query(
     `insert into sheaf.records (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
      select $1, s.key, s.record::jsonb, s.hash, s.source_timestamp, $2::timestamptz, $2::timestamptz from ${rows}`,
@@ -228,11 +233,11 @@ async function writeDiffering(client: pg.PoolClient, part: Part): Promise<Writte
   return written;
 }
 
-async function findDiffering(client: pg.PoolClient, { run, dataset, table, hasDuplicates }: Part): Promise<number> {
+async function findDiffering(client: pg.PoolClient, { run, dataset, places }: Part): Promise<number> {
   const { rowCount } = await client.query(
     `insert into pg_temp.differing
      select s.place, s.key, r.key is null or r.deleted_at is not null
-     from (${placesOf(table, hasDuplicates)}) s
+     from (${places}) s
      left join sheaf.records r on r.dataset = $1 and r.key = s.key
      where (r.hash is distinct from s.hash or r.deleted_at is not null) and not ${IS_LEFT_ALONE}`,
     [dataset, run],

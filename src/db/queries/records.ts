@@ -1,6 +1,6 @@
 import type { Database } from '../database.ts';
 import { readPlaced, readTexts } from '../read-texts.ts';
-import { nestedRows, relatedRows } from './related.ts';
+import { nestedPlaces, relatedPlaces, relatedTable } from './related.ts';
 import { placesOf, stagingTable } from './staging.ts';
 
 /** Keys in the order of numbers where they are numbers: shorter decimal numbers are smaller ones. */
@@ -15,13 +15,14 @@ export function readStaged(database: Database, run: string, hasDuplicates: boole
 
 /** The records of another dataset that came nested in those of a run, in key order. */
 export function readRelated(database: Database, run: string, dataset: string): AsyncGenerator<string[]> {
-  const rows = relatedRows(run, dataset);
-  return readTexts(database, `select record as text from (${rows}) as related order by ${KEY_ORDER}`, []);
+  const places = `select place from (${relatedPlaces(run, dataset)}) as related order by ${KEY_ORDER}`;
+  return readPlaced(database, { places, table: relatedTable(run) });
 }
 
 /** A run's own records with all that came nested in them, in key order. */
 export function readNested(database: Database, run: string): AsyncGenerator<string[]> {
-  return readTexts(database, `select record as text from (${nestedRows(run)}) as nested order by ${KEY_ORDER}`, []);
+  const places = `select place from (${nestedPlaces(run)}) as nested order by ${KEY_ORDER}`;
+  return readPlaced(database, { places, table: relatedTable(run) });
 }
 
 /** The current records of a dataset, in key order, as JSON texts (PostgreSQL's spelling, the source's values). */

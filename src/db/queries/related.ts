@@ -102,17 +102,17 @@ export async function relatedBySlice(
 }
 
 /**
- * A query of the related records of a dataset that a run has staged, each key once. A record comes in many parents, which
+ * A query of the related records of a dataset that a run has staged, each key once, without the records (see `placesOf`). A record comes in many parents, which
  * are read one after the other: the version that the source dates last counts, else the one that came last.
  */
-export function relatedRows(run: string, dataset: string): string {
-  return `select distinct on (key) key, hash, source_timestamp, record from ${relatedTable(run)}
+export function relatedPlaces(run: string, dataset: string): string {
+  return `select distinct on (key) key, hash, source_timestamp, ctid as place from ${relatedTable(run)}
     where dataset = ${escapeLiteral(dataset)} order by key, source_timestamp desc nulls last, ctid desc`;
 }
 
-/** A query of a run's own records with all that came in them, each key once: the last one staged counts. */
-export function nestedRows(run: string): string {
-  return `select distinct on (key) key, record from ${relatedTable(run)} where dataset is null order by key, ctid desc`;
+/** The same of a run's own records with all that came in them: the last one staged counts. */
+export function nestedPlaces(run: string): string {
+  return `select distinct on (key) key, ctid as place from ${relatedTable(run)} where dataset is null order by key, ctid desc`;
 }
 
 /** How many rejects a run has among the records of other datasets. */
