@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { mergeStaged } from '../../src/db/queries/merge.ts';
+import { readStaged } from '../../src/db/queries/records.ts';
 import { refetchSlices, rereadSlices } from '../../src/db/queries/refetch.ts';
 import {
   beginFinalising,
@@ -14,8 +15,9 @@ import {
 import { listSlices, sliceTotals } from '../../src/db/queries/slices.ts';
 import { stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
 import type { Proof } from '../../src/domain/proof.ts';
+import type { NormalisedRecord } from '../../src/domain/record.ts';
 
-import { claimed, deadWorker, livingWorker, page, setUpRun } from './setup.ts';
+import { claimed, deadWorker, livingWorker, page, record, setUpRun } from './setup.ts';
 
 /** Two claims of one finalisation, the first of them out of date; one row is staged. */
 async function setUpStale() {
@@ -95,6 +97,37 @@ describe('a finaliser that another has followed', () => {
     const { database, current } = await setUpStale();
     const first = await mergeStaged(database, current, merge);
     expect(await mergeStaged(database, current, merge)).toEqual(first);
+  });
+});
+
+describe('a merge of overlapping pages', () => {
+  const version = (text: string, hash: string): NormalisedRecord => ({ ...record(1), text, hash: hash.repeat(32) });
+  const overlapping = { ...merge, rows: { distinctKeys: 1, hasDuplicates: true } };
+
+  it.each([
+    { into: 'an empty table', known: [] as string[], counts: { inserted: 1, updated: 0 } },
+    { into: 'a table that has the record', known: ['{"id":1,"n":0}'], counts: { inserted: 0, updated: 1 } },
+  ])('takes the last one staged into $into', async ({ known, counts }) => {
+    const { database, run } = await setUpRun();
+    for (const data of known)
+      await database.pool.query(
+        `insert into sheaf.records (dataset, key, data, hash, first_seen_at, changed_at)
+         values ('oda/Sag', '1', $1, gen_random_uuid(), '2020-01-01', '2020-01-01')`,
+        [data],
+      );
+    const worker = await livingWorker(database);
+    const claim = await claimed(database, run, 1, worker);
+    await stagePage(database, claim, { ...page([1]), records: [version('{"id":1,"n":1}', 'a')] });
+    const records = [version('{"id":1,"n":2}', 'b')];
+    await stagePage(database, claim, { ...page([1], { isLast: true, cursor: 100 }), records });
+    const other = await claimed(database, run, 2, worker);
+    await stagePage(database, other, page([], { isLast: true, cursor: 200 }));
+    await beginFinalising(database, run);
+    const finalising = (await claimFinalise(database, { run, generation: 1 }, worker)) ?? expect.fail();
+    expect(await mergeStaged(database, finalising, overlapping)).toMatchObject(counts);
+    const { rows } = await database.pool.query(`select data ->> 'n' as n from sheaf.records`);
+    expect(rows).toEqual([{ n: '2' }]);
+    for await (const texts of readStaged(database, run, true)) expect(texts).toEqual(['{"id":1,"n":2}']);
   });
 });
 
