@@ -2,11 +2,18 @@ import type { RelatedPage } from '../db/queries/related.ts';
 import { datasetName } from '../domain/dataset.ts';
 import type { Drift } from '../domain/drift.ts';
 import { PermanentError, TransientError } from '../domain/errors.ts';
-import type { NormalisedRecord, RejectedRecord } from '../domain/record.ts';
+import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
 import type { Fetched, NestedRelation, NestedRow, Page, Rest, Source, SourceFetch } from '../sources/source.ts';
+import { identityOf } from './staged-before.ts';
 
 /** Requests that what is nested in one page may cost: its rows are in memory until the page is staged. */
 export const MOST_PARTS = 500;
+
+/**
+ * Characters of text that may come nested in one page. A record that comes in many parents is held, and counts, once,
+ * unless parents are kept with all that is in them.
+ */
+export const MOST_TEXT = 16 * 1024 * 1024;
 
 /** A page with all that came nested in it. */
 export interface WholePage extends Fetched<Page> {
@@ -20,13 +27,21 @@ interface Following {
   readonly stop: AbortSignal;
   /** Whether files are to show records inside their parents. */
   readonly isNesting: boolean;
+  /** Left out: MOST_TEXT. */
+  readonly mostText?: number;
 }
+
+type Taken = NestedRow['taken'];
 
 /** What has come so far, and what it has cost. */
 interface Haul {
   parts: number;
   requests: number;
   bytes: number;
+  /** Characters. */
+  text: number;
+  /** Each nested record once, by what it is. */
+  readonly known: Map<string, Taken>;
   readonly drift: Drift[];
 }
 
@@ -35,11 +50,12 @@ interface Haul {
  * the page, so that a page that is staged has all that belongs to it.
  */
 export async function followRelations(following: Following, fetched: Fetched<Page>): Promise<WholePage> {
-  const page = fetched.value;
-  if (page.nested === undefined) return fetched;
-  const haul: Haul = { parts: 0, requests: fetched.requests, bytes: fetched.bytes, drift: [...page.drift] };
+  const { nested, ...page } = fetched.value;
+  if (nested === undefined) return fetched;
+  const { requests, bytes } = fetched;
+  const haul: Haul = { parts: 0, requests, bytes, text: 0, known: new Map(), drift: [...page.drift] };
   const rows: NestedRow[] = [];
-  for (const row of page.nested) rows.push(await complete(following, row, haul));
+  for (const row of nested) rows.push(await complete(following, row, haul));
   return {
     value: { ...page, drift: haul.drift },
     requests: haul.requests,
@@ -56,13 +72,36 @@ export async function followRelations(following: Following, fetched: Fetched<Pag
 async function complete(following: Following, row: NestedRow, haul: Haul): Promise<NestedRow> {
   const relations: NestedRelation[] = [];
   for (const relation of row.relations) {
+    const { entity } = relation.expansion;
     const rows: NestedRow[] = [];
-    for (const each of relation.rows) rows.push(await complete(following, each, haul));
-    for await (const part of restOf(following, relation, haul))
-      for (const each of part) rows.push(await complete(following, each, haul));
+    const take = async (each: NestedRow) =>
+      rows.push(await complete(following, { ...each, taken: keep(following, { entity, ...each }, haul) }, haul));
+    for (const each of relation.rows) await take(each);
+    for await (const part of restOf(following, relation, haul)) for (const each of part) await take(each);
     relations.push({ ...relation, rows, rest: null });
   }
   return { ...row, relations };
+}
+
+/** Holds a nested record: the one that is held already, if it has come before. */
+function keep(
+  { source, isNesting, mostText = MOST_TEXT }: Following,
+  { entity, taken }: { readonly entity: Entity; readonly taken: Taken },
+  haul: Haul,
+): Taken {
+  const identity = identityOf(entity.name, taken);
+  const known = haul.known.get(identity);
+  if (known === undefined || isNesting) haul.text += taken.text.length;
+  if (haul.text > mostText) throw tooMuch(entity.name, source.name, mostText);
+  if (known !== undefined) return known;
+  const kept = { ...taken, text: copyOf(taken.text) };
+  haul.known.set(identity, kept);
+  return kept;
+}
+
+/** A text of its own: one that was cut from an answer would hold all of that answer in memory. */
+function copyOf(text: string): string {
+  return JSON.parse(JSON.stringify(text)) as string;
 }
 
 async function* restOf(
@@ -118,28 +157,40 @@ function tooLarge(entity: string, source: string): PermanentError {
   );
 }
 
-interface Gathered {
-  readonly records: Map<string, NormalisedRecord>;
-  readonly rejects: RejectedRecord[];
+function tooMuch(entity: string, source: string, most: number): PermanentError {
+  return new PermanentError(
+    `What is nested in one page holds more than ${most.toLocaleString('en-GB')} characters, which would have to be in memory ` +
+      `at once. Harvest the entity by itself: sheaf harvest ${source}/${entity}`,
+    { code: 'expand-too-large', facts: { entity, most } },
+  );
 }
 
-/** The nested records by dataset, those of the same key and content once. */
+interface Gathered {
+  readonly records: Set<NormalisedRecord>;
+  readonly rejects: Set<RejectedRecord>;
+}
+
+/** The nested records by dataset, each once: the same ones are one object by now. */
 function gather(rows: readonly NestedRow[], source: string): RelatedPage['sets'] {
   const sets = new Map<string, Gathered>();
   const visit = ({ relations }: NestedRow): void => {
     for (const { expansion, rows: nested } of relations) {
       const dataset = datasetName({ source, entity: expansion.entity.name });
-      const set: Gathered = sets.get(dataset) ?? { records: new Map(), rejects: [] };
+      const set: Gathered = sets.get(dataset) ?? { records: new Set(), rejects: new Set() };
       sets.set(dataset, set);
       for (const row of nested) {
-        if ('reason' in row.taken) set.rejects.push(row.taken);
-        else set.records.set(`${row.taken.key} ${row.taken.hash}`, row.taken);
+        if ('reason' in row.taken) set.rejects.add(row.taken);
+        else set.records.add(row.taken);
         visit(row);
       }
     }
   };
   for (const row of rows) visit(row);
-  return [...sets].map(([dataset, { records, rejects }]) => ({ dataset, records: [...records.values()], rejects }));
+  return [...sets].map(([dataset, { records, rejects }]) => ({
+    dataset,
+    records: [...records],
+    rejects: [...rejects],
+  }));
 }
 
 /** The texts of a page's own records with all that came in them. */

@@ -47,7 +47,7 @@ export interface SliceOptions {
 
 /**
  * One attempt at a slice: claims it, then walks its pages from the ledger's cursor: fetch → normalise → stage, the next
- * page fetched while the last is staged. Never throws for what the source does; what went wrong is in the outcome.
+ * page fetched while the last is staged, unless relations are followed. Never throws for what the source does; what went wrong is in the outcome.
  */
 export async function runSlice(
   context: WorkContext,
@@ -116,25 +116,48 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
 }
 
 async function walkPages(context: WorkContext, walk: Walk): Promise<SliceOutcome> {
-  const { span, cursor } = walk.claim;
-  let ahead = openPage(context, walk, cursor);
+  let ahead = openPage(context, walk, walk.claim.cursor);
+  const openNext = (next: number): void => {
+    ahead = openPage(context, walk, next);
+  };
   try {
     for (let pages = walk.claim.pages + 1; ; pages++) {
-      const page = ahead;
-      const fetched = await page.fetching;
-      const next = fetched.value.next;
-      const give = next !== null && pages >= walk.budget ? splitRest(span, next) : [];
-      const isLast = next === null || give.length > 0;
-      if (!isLast) ahead = openPage(context, walk, next);
-      const position = { fetched, give, isLast, cursor: next ?? span.upto };
-      const result = await page.span.inside(() => stage(context, walk, position)).finally(page.span.end);
-      if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
-      if (isLast) return { kind: 'staged' };
-      if (walk.stop.aborted) return { kind: 'handed-back' };
+      const outcome = await takePage(context, walk, { page: ahead, pages, openNext });
+      if (outcome !== null) return outcome;
     }
   } finally {
     ahead.span.end();
   }
+}
+
+interface PageToTake {
+  readonly page: OpenPage;
+  /** Which page of the slice it is; the first is 1. */
+  readonly pages: number;
+  openNext(next: number): void;
+}
+
+/** Stages a page and opens the next one. Null when there is one, else how the walk has ended. */
+async function takePage(
+  context: WorkContext,
+  walk: Walk,
+  { page, pages, openNext }: PageToTake,
+): Promise<SliceOutcome | null> {
+  const { span } = walk.claim;
+  const fetched = await page.fetching;
+  const next = fetched.value.next;
+  const give = next !== null && pages >= walk.budget ? splitRest(span, next) : [];
+  const following = give.length > 0 ? null : next;
+  // A page with all that is nested in it may be large: a walk holds one of them at a time.
+  const isHeavy = fetched.related !== undefined;
+  if (following !== null && !isHeavy) openNext(following);
+  const position = { fetched, give, isLast: following === null, cursor: next ?? span.upto };
+  const result = await page.span.inside(() => stage(context, walk, position)).finally(page.span.end);
+  if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
+  if (following === null) return { kind: 'staged' };
+  if (walk.stop.aborted) return { kind: 'handed-back' };
+  if (isHeavy) openNext(following);
+  return null;
 }
 
 /** A page that is being fetched; its span ends when it is stored. */

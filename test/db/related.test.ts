@@ -3,8 +3,9 @@ import type { Database } from '../../src/db/database.ts';
 import { inTransaction } from '../../src/db/database.ts';
 import { ensureDataset } from '../../src/db/queries/datasets.ts';
 import { beginMerge, mergeStaged } from '../../src/db/queries/merge.ts';
+import { countMissing } from '../../src/db/queries/missing.ts';
 import { refetchSlices } from '../../src/db/queries/refetch.ts';
-import { createRelated, relatedBySlice } from '../../src/db/queries/related.ts';
+import { countRelatedRejects, createRelated, relatedBySlice } from '../../src/db/queries/related.ts';
 import { beginFinalising, claimFinalise, insertRun, sealRun } from '../../src/db/queries/runs.ts';
 import { claimSlice, insertSlices, listSlices, releaseSlice, sliceTotals } from '../../src/db/queries/slices.ts';
 import { createStaging, type StagedPage, stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
@@ -65,6 +66,17 @@ function page(id: number, actors: readonly NormalisedRecord[], change: Partial<S
   return { records: [record(id)], ...rest, related, ...change };
 }
 
+async function mergeOf(
+  database: Database,
+  worker: number,
+  options: Pick<Parameters<typeof mergeStaged>[2], 'rows' | 'marksDeleted' | 'missing'>,
+) {
+  const job = { run, generation: 1, ...(await beginFinalising(database, run)) };
+  const finalising = (await claimFinalise(database, job, worker)) ?? expect.fail();
+  const parts = { dataset: 'oda/Sag', entity: entityOf('Sag'), related: ['oda/Aktør'], ranges: null };
+  return mergeStaged(database, finalising, { ...parts, writesContent: true, ...options });
+}
+
 describe('a page with related records', () => {
   it('is in with all of them, or not at all', async () => {
     const { database, worker } = await setUp();
@@ -95,18 +107,8 @@ describe('a page with related records', () => {
       `insert into sheaf.records (dataset, key, data, hash, first_seen_at, changed_at)
        values ('oda/Aktør', '9', '{"id": 9, "by": "another"}', gen_random_uuid(), now(), now())`,
     );
-    const job = { run, generation: 1, ...(await beginFinalising(database, run)) };
-    const finalising = (await claimFinalise(database, job, worker)) ?? expect.fail();
-    const options = { dataset: 'oda/Sag', entity: entityOf('Sag'), related: ['oda/Aktør'] };
     const rows = { distinctKeys: 2, hasDuplicates: false };
-    const merged = await mergeStaged(database, finalising, {
-      ...options,
-      rows,
-      writesContent: true,
-      marksDeleted: true,
-      missing: 0,
-      ranges: null,
-    });
+    const merged = await mergeOf(database, worker, { rows, marksDeleted: true, missing: 0 });
     expect(merged).toEqual({
       ...{ inserted: 2, updated: 0, unchanged: 0, deleted: 0, rekeyed: 0 },
       related: [{ dataset: 'oda/Aktør', records: 3, inserted: 2, updated: 0, unchanged: 1 }],
@@ -119,6 +121,33 @@ describe('a page with related records', () => {
       { key: '8', ts: null, by: null },
       { key: '9', ts: null, by: 'another' },
     ]);
+  });
+
+  it("leaves what is gone of the run's own dataset to be marked, though a nested reject bears the same key", async () => {
+    const { database, worker } = await setUp();
+    await database.pool.query(
+      `insert into sheaf.records (dataset, key, data, hash, first_seen_at, changed_at)
+       values ('oda/Sag', '5', '{"id": 5}', gen_random_uuid(), '2020-01-01', '2020-01-01')`,
+    );
+    const reject = { key: '5', reason: 'bad-key', detail: '', text: '{"id":5}' };
+    const related = { parts: 0, sets: [{ dataset: 'oda/Aktør', records: [], rejects: [reject] }], documents: [] };
+    await stagePage(database, await claimOf(database, worker), page(1, [], { related, isLast: true }));
+    const covering = { id: run, dataset: 'oda/Sag', ranges: null };
+    expect(await countMissing(database, covering)).toEqual({ live: 1, missing: 1, unnamed: 0 });
+    const options = { rows: { distinctKeys: 1, hasDuplicates: false }, marksDeleted: true, missing: 1 };
+    expect(await mergeOf(database, worker, options)).toMatchObject({ inserted: 1, deleted: 1 });
+  });
+
+  it('counts the same reject once, whichever slices and pages kept it', async () => {
+    const { database, worker } = await setUp();
+    const claim = await claimOf(database, worker);
+    const named = { key: '5', reason: 'bad-key', detail: '', text: '{"id":5}' };
+    const rejects = [named, { ...named, text: '{"id":5,"ts":1}' }, { ...named, key: null }];
+    for (const id of [1, 2]) {
+      const related = { parts: 0, sets: [{ dataset: 'oda/Aktør', records: [], rejects }], documents: [] };
+      await stagePage(database, claim, page(id, [], { related, isLast: id === 2 }));
+    }
+    expect(await countRelatedRejects(database.pool, run)).toEqual(new Map([['oda/Aktør', 3]]));
   });
 
   it('loses them when its slice is fetched again', async () => {

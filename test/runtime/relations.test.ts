@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
 import type { RunReport } from '../../src/domain/report.ts';
+import { launchRun } from '../../src/runtime/harvest.ts';
 import { parseEntitySchema } from '../../src/twin/schema.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { startFleet } from '../support/fleet.ts';
@@ -70,6 +71,20 @@ describe('a harvest that follows relations', () => {
     expect(JSON.parse(await readFile(pathOf(report, 'Afstemning', 'json'), 'utf8'))).toEqual(nested);
     expect(await csvContent(pathOf(report, 'Afstemning', 'csv'))).toEqual(asCsv(parents));
     expect(await csvContent(pathOf(report, 'Stemme', 'csv'))).toEqual(asCsv(ballots));
+  });
+
+  it('holds one page of a slice at a time: the next is asked for when it is staged', async () => {
+    const { fleet } = await setUpRelated({ cap: 3 }); // more pages than slices
+    const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { expand: ['Stemme'], formats: [] }));
+    fleet.twin.clearRequests();
+    const asked: number[] = [];
+    fleet.context.telemetry.on('page.staged', () => {
+      asked.push(fleet.twin.requests.filter(({ path }) => path.includes('/Afstemning?')).length);
+    });
+    await fleet.startWorker(1);
+    const { state, pages } = await fleet.ended(run);
+    expect([state, pages > 16]).toEqual(['complete', true]);
+    expect(asked).toEqual(range(1, pages));
   });
 
   it('notes what has changed in related records, and deletes none of them', async () => {

@@ -115,13 +115,14 @@ export function nestedPlaces(run: string): string {
   return `select distinct on (key) key, ctid as place from ${relatedTable(run)} where dataset is null order by key, ctid desc`;
 }
 
-/** How many rejects a run has among the records of other datasets. */
+/** How many rejects a run has among the records of other datasets. Each slice keeps those that it met with: they count once. */
 export async function countRelatedRejects(
   client: pg.Pool | pg.PoolClient,
   run: string,
 ): Promise<ReadonlyMap<string, number>> {
   const { rows } = await client.query<{ dataset: string; count: number }>(
-    'select dataset, count(*) as count from sheaf.rejects where run_id = $1 and dataset is not null group by dataset',
+    `select dataset, count(distinct (key, md5(record))) as count from sheaf.rejects
+     where run_id = $1 and dataset is not null group by dataset`,
     [run],
   );
   return new Map(rows.map(({ dataset, count }) => [dataset, count]));
