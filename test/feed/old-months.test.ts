@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { renderSubscriptions } from '../../src/cli/render/feed.ts';
 import { maintainChanges } from '../../src/db/queries/changes.ts';
 import { pauseSubscription, replaySubscription, resumeSubscription } from '../../src/db/queries/subscriptions.ts';
 import { merge, openFeeder, openLedger, progressOf, reportOf, subscribe, toldIn } from './setup.ts';
@@ -55,6 +56,9 @@ describe('old months of changes', () => {
     expect(messages).toEqual([]);
     expect((await reportOf(ledger, 'index')).state).toBe('gap');
     expect((await progressOf(ledger, 'index', SAG)).gapAt).not.toBeNull();
+    expect(renderSubscriptions([await reportOf(ledger, 'index')], 10)).toMatch(
+      /^index: .* First: sheaf feed replay index --from now oda\/Sag\. Then have it read them anew/m,
+    );
     await replaySubscription(ledger.database, 1, { from: 'start', datasets: [SAG] });
     await feeder.tend();
     expect(toldIn(messages).map(({ key }) => key)).toEqual(['2']);
