@@ -17,6 +17,9 @@ export interface PlantedBug {
 }
 
 const PAUSE = (ms: number) => `await new Promise((resolve) => setTimeout(resolve, ${ms}));`;
+/** So that it is not the pause itself that keeps a worker from ending in time. */
+const PAUSE_UNLESS_STOPPED = (ms: number) =>
+  `await new Promise((resolve) => { setTimeout(resolve, ${ms}); walk.stop.addEventListener('abort', resolve); });`;
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
@@ -32,7 +35,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       {
         file: 'src/workers/run-slice.ts',
         text: '      const fetched = await page.fetching;\n',
-        by: `      const fetched = await page.fetching;\n    if (pages === 1 && walk.claim.slice % 8 === 0) ${PAUSE(15_000)}\n`,
+        by: `      const fetched = await page.fetching;\n    if (pages === 1 && walk.claim.slice % 8 === 0) ${PAUSE_UNLESS_STOPPED(15_000)}\n`,
       },
       {
         // A worker whose connections were cut counts as dead for longer.
