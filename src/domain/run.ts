@@ -22,6 +22,17 @@ export function hasEnded(state: RunState): boolean {
   return ended.has(state);
 }
 
+/**
+ * What is still expected of a run. A repair counts its ranges before it is planned, and once more at its end: where it has
+ * brought more meanwhile, because the source has grown in them, the first count says nothing any more.
+ */
+export function stillExpected(
+  { expected, ranges }: { readonly expected: number | null; readonly ranges: readonly unknown[] | null },
+  come: number,
+): number | null {
+  return ranges !== null && expected !== null && come > expected ? null : expected;
+}
+
 const ALPHABET = 'abcdefghjkmnpqrstvwxyz0123456789'; // 32 characters, none mistaken for another
 
 /**

@@ -9,7 +9,7 @@ import { toStoredError, UsageError } from '../domain/errors.ts';
 import { checkKeysOnly, checkMode, type HarvestRequest } from '../domain/harvest-request.ts';
 import { redact } from '../domain/redact.ts';
 import { checkRelations } from '../domain/relations.ts';
-import { hasEnded, type RunState } from '../domain/run.ts';
+import { hasEnded, type RunState, stillExpected } from '../domain/run.ts';
 import { checkWritable } from '../exporters/export-directory.ts';
 import { enqueueSlices, handOn } from '../producer/enqueue-slices.ts';
 import { planRun } from '../producer/plan-run.ts';
@@ -161,6 +161,9 @@ export async function watchRuns(
 }
 
 async function progressOf({ database }: Pick<SheafContext, 'database'>, id: string): Promise<RunProgress> {
-  const { dataset, state, expected, pageSize } = await getRun(database, id);
-  return { run: id, dataset, state, expected, pageSize, totals: await sliceTotals(database, id) };
+  const run = await getRun(database, id);
+  const { dataset, state, pageSize } = run;
+  const totals = await sliceTotals(database, id);
+  const expected = stillExpected(run, totals.records + totals.rejects);
+  return { run: id, dataset, state, expected, pageSize, totals };
 }

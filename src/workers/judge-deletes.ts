@@ -19,23 +19,27 @@ export interface DeletesVerdict {
 export async function judgeDeletes({ database }: Pick<WorkContext, 'database'>, run: RunRow): Promise<DeletesVerdict> {
   if (!seesAll(run)) return { missing: 0, withheld: null };
   const counts = await countMissing(database, run);
-  return { missing: counts.missing, withheld: whyWithheld(counts, run.request.maxDeletes ?? DEFAULT_MAX_DELETES) };
+  const again = run.ranges === null ? 'harvest again' : 'repair again';
+  return {
+    missing: counts.missing,
+    withheld: whyWithheld(counts, run.request.maxDeletes ?? DEFAULT_MAX_DELETES, again),
+  };
 }
 
 /** Pure: why the missing records are left as they are; null when they may be marked, or there is none. */
-export function whyWithheld({ live, missing, unnamed }: Missing, maxShare: number): string | null {
+export function whyWithheld({ live, missing, unnamed }: Missing, maxShare: number, again: string): string | null {
   if (missing === 0) return null;
   if (unnamed > 0) {
     return (
       `${missing} records were not seen, but ${unnamed} rows came without a key that can be read and may be among them: ` +
-      'nothing was marked as deleted. See them with `sheaf rejects list`; once the source is well, harvest again'
+      `nothing was marked as deleted. See them with \`sheaf rejects list\`; once the source is well, ${again}`
     );
   }
   const share = missing / live;
   if (share <= maxShare) return null;
   return (
     `${missing} of ${live} records (${percent(share)}) were not seen, more than the ${percent(maxShare)} that may be ` +
-    `marked as deleted at once: nothing was. If the source is right, harvest again with a higher --max-deletes, here ${Math.ceil(share * 100)} or more`
+    `marked as deleted at once: nothing was. If the source is right, ${again} with a higher --max-deletes, here ${Math.ceil(share * 100)} or more`
   );
 }
 

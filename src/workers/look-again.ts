@@ -85,7 +85,7 @@ async function lookAtRanges(reach: Reach, brought: Brought, ranges: readonly Spa
     else if (inRange !== takenBy(own)) return judge(brought, count);
   }
   if (slices.length === 0) return judge(brought, count);
-  return { count, reason: null, reread: { slices, added: [], span: run.span, expected: run.expected } };
+  return { count, reason: null, reread: { slices, added: [], span: run.span, expected: count } };
 }
 
 function takenBy(slices: readonly SliceRow[]): number {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseDataset } from '../../src/domain/dataset.ts';
-import { checkRunReference, exitCodeOf, newRunId } from '../../src/domain/run.ts';
+import { checkRunReference, exitCodeOf, newRunId, stillExpected } from '../../src/domain/run.ts';
 
 describe('a run’s id', () => {
   it('is its UTC start and four characters that cannot be mistaken', () => {
@@ -43,4 +43,12 @@ describe('the exit code', () => {
   ] as const)('of runs that ended %j is %i', (states, code) => {
     expect(exitCodeOf(states)).toBe(code);
   });
+});
+
+it('expects of a repair no less than has come, and of any other run what the source has said', () => {
+  const ranges = [{ after: 0, upto: 200 }];
+  expect(stillExpected({ expected: 99, ranges }, 99)).toBe(99);
+  expect(stillExpected({ expected: 99, ranges }, 100)).toBeNull();
+  expect(stillExpected({ expected: 99, ranges: null }, 100)).toBe(99);
+  expect(stillExpected({ expected: null, ranges }, 100)).toBeNull();
 });

@@ -5,6 +5,7 @@ import { parseDataset } from '../../src/domain/dataset.ts';
 import { commandLineActor } from '../../src/runtime/audited.ts';
 import { resumeRun } from '../../src/runtime/harvest.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
+import { reportRun } from '../../src/runtime/report.ts';
 import { startRepair, type VerifyOptions, verifyDataset, verifyRepair } from '../../src/runtime/verify.ts';
 import type { Fleet } from '../support/fleet.ts';
 import { tableContent } from '../support/independent.ts';
@@ -167,14 +168,16 @@ describe('a repair', () => {
     source.remove(...range(101, 200));
     const refused = await repair(fleet);
     expect(refused.repair?.run).toMatchObject({ state: 'partial', deleted: 0 });
-    expect(refused.repair?.run.deletesWithheld).toMatch(/^100 of 400 records/);
+    expect(refused.repair?.run.deletesWithheld).toMatch(
+      /^100 of 400 records.* repair again with a higher --max-deletes/,
+    );
     expect(refused.repair?.left).toHaveLength(1);
     expect((await repair(fleet, { maxDeletes: 0.25 })).repair).toMatchObject({ left: [], run: { deleted: 100 } });
     expect(await tableContent(fleet.context.database.url, NAME)).toEqual(source.content());
   });
 
   it('that was interrupted goes on where it stood', async () => {
-    const { fleet, source } = await setUp({ ids: range(1, 1_000) });
+    const { fleet, source } = await setUp({ ids: range(1, 2_000).filter((id) => id % 2 === 1) });
     await fleet.harvest(NAME, { formats: [] });
     source.remove(5, 505, 905);
     const verification = await verify(fleet);
@@ -187,10 +190,13 @@ describe('a repair', () => {
     await worker.stop();
     fleet.twin.setBehaviour({ latencyMs: 0 });
     expect(await findRun(fleet.context, run)).toMatchObject({ state: 'fetching' });
-    source.remove(506); // while it lies idle: gone when it goes on
+    source.remove(507); // while it lies idle: gone when it goes on
+    source.put(...range(1, 99).map((half) => 2 * half)); // and this many more have come in one of its ranges
     await resumeRun(fleet.context, await findRun(fleet.context, run));
     await fleet.startWorker();
-    expect(await fleet.ended(run)).toMatchObject({ kind: 'repair', state: 'complete', deleted: 4 });
+    expect(await fleet.ended(run)).toMatchObject({ kind: 'repair', state: 'complete', deleted: 4, inserted: 99 });
+    expect(await reportRun(fleet.context.database, run)).toMatchObject({ records: 395, expected: 395 });
+    expect(await proofOf(fleet, run)).toMatchObject({ countBefore: 297, countAfter: 395 });
     expect(await tableContent(fleet.context.database.url, NAME)).toEqual(source.content());
   });
 

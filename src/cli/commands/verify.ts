@@ -6,7 +6,7 @@ import type { SheafContext } from '../../runtime/context.ts';
 import type { Verification } from '../../runtime/verify.ts';
 import { addRateOption, maxDeletesOption, wholeNumber } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
-import { adviseOn, renderComparison } from '../render/comparison.ts';
+import { adviseOn, describeRepair, renderComparison } from '../render/comparison.ts';
 import { renderReport } from '../render/report.ts';
 import { settingsHere, withContext } from '../session.ts';
 import { sayTroubles, workRuns } from '../work-runs.ts';
@@ -103,11 +103,7 @@ async function repair(
 function sayRepaired({ repair: done, dataset }: Comparison): void {
   if (done === null) return;
   say(`\n${renderReport(done.run)}`);
-  const text =
-    done.left.length === 0
-      ? 'The ranges were compared again, and are what the source has.'
-      : `${done.left.length} of the ranges differ still: the source changes, or has records that cannot be taken. See: sheaf verify ${dataset}`;
-  say(text);
+  say(describeRepair(dataset, done));
 }
 
 /** What no range holds a repair cannot reach. */

@@ -1,5 +1,6 @@
 import type { Comparison, Difference, Sampled } from '../../domain/comparison.ts';
 import { count, plural } from '../../domain/numbers.ts';
+import { isWithheld } from './report.ts';
 import { table } from './table.ts';
 
 const SHOWN = 40;
@@ -46,7 +47,10 @@ function inStepText({ lastInStep, state }: Comparison): string {
   if (lastInStep === null) return 'no complete run from this server has left the copy in step';
   const { at, kind, run } = lastInStep;
   const since = state === 'same' ? '' : '; what has changed since differs, too';
-  return `the copy was last in step at ${at.slice(0, 16).replace('T', ' ')} UTC (${kind} ${run})${since}`;
+  const when = `${at.slice(0, 16).replace('T', ' ')} UTC (${kind} ${run})`;
+  return kind === 'step'
+    ? `changes were last brought at ${when}, but deletes and edits that leave the timestamp no step can see${since}`
+    : `the copy was last in step at ${when}${since}`;
 }
 
 function renderDifferences(differences: readonly Difference[], strategy: Comparison['strategy']): string {
@@ -79,6 +83,17 @@ function whatDiffers({ source, copy, lacking, gone, edited }: Difference): strin
     .filter(({ number }) => number > 0)
     .map(({ number, text }) => `${count(number)} ${text}`)
     .join(', ');
+}
+
+/** What the ranges are like once they were repaired, or were to be; and why, where they differ still. */
+export function describeRepair(dataset: string, { run, left }: NonNullable<Comparison['repair']>): string {
+  if (left.length === 0) return 'The ranges were compared again, and are what the source has.';
+  if (run.state !== 'complete' && run.state !== 'partial')
+    return `Nothing was written to the table: ${plural(left.length, 'difference')} as before.`;
+  const still = `${plural(left.length, 'range')} still differ${left.length === 1 ? 's' : ''}`;
+  return isWithheld(run)
+    ? `${still}, because nothing was marked as deleted. If the source is right: sheaf verify ${dataset} --repair --max-deletes <percent>`
+    : `${still}: the source changes, or has records that cannot be taken. See: sheaf verify ${dataset}`;
 }
 
 /** What is to be done about differences that were not repaired; null when there is nothing to do. */

@@ -35,7 +35,7 @@ function driftLines({ drift, run }: RunReport): string[] {
 }
 
 /** Nothing is missing; only what the source no longer has is not marked as deleted. */
-function isWithheld({ state, reason, deletesWithheld }: RunReport): boolean {
+export function isWithheld({ state, reason, deletesWithheld }: RunReport): boolean {
   return state === 'partial' && deletesWithheld !== null && reason === deletesWithheld;
 }
 

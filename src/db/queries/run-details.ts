@@ -1,5 +1,6 @@
 import { kindOf } from '../../domain/harvest-request.ts';
 import type { RelatedReport, RunReport } from '../../domain/report.ts';
+import { stillExpected } from '../../domain/run.ts';
 import { type SliceState, sliceStates } from '../../domain/slice.ts';
 import type { Database } from '../database.ts';
 import type { RunRow } from '../schema.ts';
@@ -42,7 +43,7 @@ export function summariseRun(
     kind: kindOf(run),
     state: run.state,
     reason: run.reason,
-    expected: run.expected,
+    expected: stillExpected(run, totals.records + totals.rejects),
     records: run.proof?.distinctKeys ?? totals.records,
     pages: totals.pages,
     requests: totals.requests + run.planRequests,

@@ -64,8 +64,9 @@ export async function datasetsWithRuns({ pool }: Database): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-const LINE = `r.id, r.dataset, r.request, r.state, r.reason, r.expected, r.created_at as "createdAt", r.sealed_at as "sealedAt",
+const LINE = `r.id, r.dataset, r.request, r.state, r.reason, r.created_at as "createdAt", r.sealed_at as "sealedAt",
   r.finished_at as "finishedAt", (r.proof ->> 'distinctKeys')::float8 as "distinctKeys", t.*,
+  case when r.ranges is null or t.records + t.rejects <= r.expected then r.expected end as expected, -- as stillExpected
   case when r.ranges is not null then 'repair' when r.time_window is not null then 'step'
        when r.request ->> 'keysOnly' = 'true' then 'keys-only' else 'sweep' end as kind`;
 

@@ -223,10 +223,13 @@ export async function releaseForgottenFinalisations(
   for (const claim of rows) if (!isHeld(claim.run)) await releaseFinalise(database, claim);
 }
 
-/** Keeps a run's proof. False when the claim no longer held. */
+/** Keeps a run's proof; and of a repair, what its ranges held in the end. False when the claim no longer held. */
 export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof: Proof): Promise<boolean> {
   const { rowCount } = await pool.query(
-    `update sheaf.runs set proof = $3 where id = $1 and attempt = $2 and state = 'finalising'`,
+    `update sheaf.runs set proof = p, count_before = coalesce(count_before, case when ranges is not null then expected end),
+       expected = case when ranges is null then expected else greatest(
+         coalesce((p ->> 'countAfter')::bigint, expected), (p ->> 'distinctKeys')::bigint + (p ->> 'rejects')::bigint) end
+     from (select $3::jsonb) as told (p) where id = $1 and attempt = $2 and state = 'finalising'`,
     [claim.run, claim.attempt, JSON.stringify(proof)],
   );
   return rowCount === 1;

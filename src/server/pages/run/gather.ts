@@ -18,7 +18,7 @@ import { listLiveWorkers } from '../../../db/queries/workers.ts';
 import type { AuditRow, RunRow } from '../../../db/schema.ts';
 import type { Drift } from '../../../domain/drift.ts';
 import type { ExportedFile } from '../../../domain/report.ts';
-import { hasEnded } from '../../../domain/run.ts';
+import { hasEnded, stillExpected } from '../../../domain/run.ts';
 import type { Pace, Progress } from '../progress.ts';
 
 const DEEDS_SHOWN = 20;
@@ -56,7 +56,8 @@ export interface RunView extends RunFigures, RunDetails {
 
 /** Throws a UsageError for a run that is not there. */
 export async function gatherFigures(database: Database, id: string, pace: Pace): Promise<RunFigures> {
-  const [run, map] = await Promise.all([getRun(database, id), readSliceMap(database, id)]);
+  const [row, map] = await Promise.all([getRun(database, id), readSliceMap(database, id)]);
+  const run = { ...row, expected: stillExpected(row, map.records + map.rejects) };
   const settled = map.states.replaceAll(/[^df]/g, '').length;
   const progress = pace.measure({ ...run, ...map, slices: map.states.length, settled }, Date.now());
   return { run, map, progress };
