@@ -27,6 +27,18 @@ function kindText({ mode, since, keysOnly }: Described): string {
   return KIND_WORDS[keysOnly ? 'keys-only' : 'sweep'];
 }
 
+/** What a run must have in common with a step for the step to go on from it, beside the dataset; empty where that is all. */
+export function describeSame({ filter, select, expand }: Omit<Asked, 'maxRecords'>): string {
+  const parts = [
+    ...(filter === null ? [] : ['this filter']),
+    ...(select === null ? [] : ['these fields']),
+    ...(expand?.length ? ['these relations'] : []),
+  ];
+  const [last] = parts.slice(-1);
+  if (last === undefined) return '';
+  return parts.length === 1 ? ` with ${last}` : ` with ${parts.slice(0, -1).join(', ')} and ${last}`;
+}
+
 /** The kinds of runs as a person calls them. */
 export const KIND_WORDS: Readonly<Record<RunKind, string>> = {
   sweep: 'sweep',

@@ -26,8 +26,15 @@ it('a step is planned, taken, told from a sweep, and scheduled, from the command
   expect((await harvest('--since', '2025-03-01T12:00')).stderr).toMatch(/oda\/Afstemning: step complete/);
   expect((await sheaf(['runs'], environment)).stdout).toMatch(/KIND[\s\S]*step +complete[\s\S]*sweep +complete/);
 
+  const filtered = ['--step', '--filter', 'id gt 120'];
+  const without = 'no complete run with this filter has left a watermark yet';
+  expect((await run('plan', ...filtered)).stdout).toContain(without);
+  expect((await harvest(...filtered)).stderr).toContain('No complete run of oda/Afstemning with this filter has left');
+
   expect(await harvest('--max-records', '7')).toMatchObject({ code: 0 }); // not to be taken for all of it
-  expect((await sheaf(['runs'], environment)).stdout).toMatch(/ASKED FOR\n.*sweep.* at most 7 records\n.*step.* all\n/);
+  expect((await sheaf(['runs'], environment)).stdout).toMatch(
+    /ASKED FOR\n.*sweep.* at most 7 records\n.* filter id gt 120\n.*step.* all\n/,
+  );
 
   const added = await run('schedule', 'add', 'hourly', '--cron', '0 * * * *', '--step');
   expect(added).toMatchObject({ code: 0 });

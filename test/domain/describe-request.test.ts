@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeLimits, describeRequest } from '../../src/domain/describe-request.ts';
+import { describeLimits, describeRequest, describeSame } from '../../src/domain/describe-request.ts';
 import { type HarvestRequest, REQUEST_DEFAULTS } from '../../src/domain/harvest-request.ts';
 
 const asked = (part: Partial<HarvestRequest>) => ({ ...REQUEST_DEFAULTS, ...part });
@@ -26,4 +26,11 @@ it('says nothing of limits where there are none, and reads requests of older ver
   expect(describeLimits(asked({ formats: ['csv'] }))).toBe('');
   const { since: _since, expand: _expand, keysOnly: _keysOnly, ...older } = asked({ mode: 'sweep' });
   expect(describeRequest(older as HarvestRequest)).toBe('sweep');
+});
+
+it('says what another run must have in common with a step', () => {
+  expect(describeSame(asked({ maxRecords: 7 }))).toBe('');
+  expect(describeSame(asked({ expand: ['Sagstrin'] }))).toBe(' with these relations');
+  const all = asked({ filter: 'id gt 5', select: ['id'], expand: ['Sagstrin'] });
+  expect(describeSame(all)).toBe(' with this filter, these fields and these relations');
 });

@@ -36,6 +36,11 @@ describe('a harvest that follows relations', () => {
       expect(await ndjsonContent(pathOf(report, entity, 'ndjson'))).toEqual(contentOf(rows));
       expect(await csvContent(pathOf(report, entity, 'csv'))).toEqual(asCsv(rows));
     }
+    const operations = await readFile('docs/operations.md', 'utf8');
+    const [, marks = ''] = /```sql\n(select w\.dataset[\s\S]*?)```/.exec(operations) ?? [];
+    expect((await pool.query(marks)).rows.filter(({ dataset }) => dataset === 'oda/Afstemning')).toMatchObject(
+      [null, ['Stemme/Aktør']].map((relations) => ({ relations, selection: expect.any(String) })),
+    );
     const manifest = JSON.parse(
       await readFile(join(dirname(pathOf(report, 'Stemme', 'csv')), 'manifest.json'), 'utf8'),
     );

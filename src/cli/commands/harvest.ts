@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { describeSame } from '../../domain/describe-request.ts';
 import { UsageError } from '../../domain/errors.ts';
 import type { HarvestRequest } from '../../domain/harvest-request.ts';
 import { exitCodeOf } from '../../domain/run.ts';
@@ -102,8 +103,11 @@ async function sayWhatBecameSweeps(
   const { findRun } = await import('../../runtime/inspect.ts');
   for (const id of runs) {
     const { request, timeWindow, dataset } = await findRun(context, id);
-    if (request.mode === 'step' && timeWindow === null)
-      say(`No complete run of ${dataset} has left a watermark yet: this one is a sweep, and leaves it.`);
+    if (request.mode !== 'step' || timeWindow !== null) continue;
+    const leaves = request.maxRecords === null ? ', and leaves it' : '';
+    say(
+      `No complete run of ${dataset}${describeSame(request)} has left a watermark yet: this one is a sweep${leaves}.`,
+    );
   }
 }
 

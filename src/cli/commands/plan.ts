@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Settings } from '../../config/options.ts';
+import { describeSame } from '../../domain/describe-request.ts';
 import type { HarvestRequest } from '../../domain/harvest-request.ts';
 import { count, duration, plural } from '../../domain/numbers.ts';
 import type { PlannedHarvest } from '../../runtime/plan.ts';
@@ -38,7 +39,7 @@ async function plan(datasets: string[], flags: Flags): Promise<void> {
     const expected = each.expected === null ? 'an unknown number of records' : plural(each.expected, 'record');
     const pages = each.pages === null ? 'an unknown number of pages' : plural(each.pages, 'page');
     printData(`${each.dataset}: ${expected} in ${pages} of ${count(each.pageSize)}`);
-    printData(`  ${describeKind(each)}`);
+    printData(`  ${describeKind(each, requests[position])}`);
     printData(
       `  strategy ${each.strategy}, keys or rows ${count(each.span.after + 1)} to ${count(each.span.upto)}, ${plural(each.slices, 'slice')}`,
     );
@@ -62,10 +63,11 @@ async function planAll(
   return withContext({ settings, rate, usesQueues: false }, (context) => planDatasets(context, requests));
 }
 
-function describeKind({ window, mode, kind }: PlannedHarvest): string {
+function describeKind({ window, mode, kind }: PlannedHarvest, request: HarvestRequest | undefined): string {
   if (kind === 'keys-only') return 'a sweep over keys and timestamps, without content';
   if (window !== null) return `a step: what has changed since ${window.from}, by the source's clock`;
-  return mode === 'step' ? 'a sweep: no complete run has left a watermark yet' : 'a sweep: all that was asked for';
+  if (mode !== 'step') return 'a sweep: all that was asked for';
+  return `a sweep: no complete run${request === undefined ? '' : describeSame(request)} has left a watermark yet`;
 }
 
 function timeOf({
