@@ -86,6 +86,18 @@ describeKafka('sheaf feed', () => {
   });
 });
 
+it('says in the harvest that a receiver is gone for good, and its subscription paused', async () => {
+  const { fleet } = await setUp({ ids: [1] });
+  const environment = environmentOf(fleet);
+  await fleet.harvest(NAME, { formats: [] });
+  const receiver = await startReceiver((response) => response.writeHead(410).end());
+  await sheaf(['feed', 'add', 'index', '--webhook', receiver.url, '--from', 'start', NAME], environment);
+  const { stderr } = await sheaf(['harvest', NAME, '--format', 'none'], environment);
+  expect(stderr).toMatch(
+    /index is paused, the receiver says that it is gone: .*410.*; go on with: sheaf feed resume index/,
+  );
+});
+
 it('refuses what cannot be, and says what to do', async () => {
   const { fleet } = await setUp({ ids: [1] });
   await fleet.harvest(NAME, { formats: [] });
@@ -96,6 +108,8 @@ it('refuses what cannot be, and says what to do', async () => {
   };
   expect(await refused('add', 'index', '--webhook', 'http://a.example/', 'oda/Sag')).toMatch(/has not been harvested/);
   expect(await refused('add', 'index', NAME)).toMatch(/needs one of --webhook and --kafka/);
+  const both = await refused('add', 'index', '--webhook', 'http://a.example/', '--kafka', 'a:9092', NAME);
+  expect(both).toMatch(/needs one of --webhook and --kafka, not both/);
   const secret = await refused('add', 'index', '--webhook', 'https://user:hunter2@a.example/', NAME);
   expect(secret).toMatch(/holds a password or a key/);
   expect(secret).not.toContain('hunter2');

@@ -93,8 +93,13 @@ async function add(name: string, datasets: string[], flags: AddFlags): Promise<v
 }
 
 function targetOf({ webhook, kafka, topicPrefix, tombstones = false }: AddFlags): SubscriptionTarget {
-  if ((webhook === undefined) === (kafka === undefined))
-    throw new UsageError('A subscription needs one of --webhook and --kafka.', { code: 'bad-target', facts: {} });
+  if ((webhook === undefined) === (kafka === undefined)) {
+    const both = webhook === undefined ? '' : ', not both: make two subscriptions';
+    throw new UsageError(`A subscription needs one of --webhook and --kafka${both}.`, {
+      code: 'bad-target',
+      facts: {},
+    });
+  }
   if (kafka !== undefined) {
     const prefix = checkTopicPrefix(topicPrefix ?? 'sheaf');
     return { kind: 'kafka', target: checkBrokers(kafka), prefix, tombstones };

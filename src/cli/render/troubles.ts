@@ -56,6 +56,9 @@ export function noteTroubles({ telemetry }: Pick<SheafContext, 'telemetry'>, fir
   telemetry.on('feed.left', ({ subscription, reason }) => {
     note(`${subscription} is left to other workers to be told of changes: ${reason}`);
   });
+  telemetry.on('feed.paused', ({ subscription, reason }) => {
+    note(`${subscription} is paused, ${reason}; go on with: sheaf feed resume ${subscription}`);
+  });
   telemetry.on('connection.trouble', ({ store, error }) => {
     say(store, `the connection to the ${store} has trouble: ${error.message}; trying again`);
   });
