@@ -130,9 +130,7 @@ function unique(datasets: readonly string[]): string[] {
 
 export function addHarvestOptions(command: Command): Command {
   return addSelectionOptions(command)
-    .option('--format <formats>', `files to write: ${exportFormats.join(', ')}, or none`, formatList, [
-      ...DEFAULT_FORMATS,
-    ])
+    .addOption(formatOption(`files to write: ${exportFormats.join(', ')}, or none`))
     .addOption(
       new Option('--shape <shape>', "the source's own fields, or Sheaf's common ones, in files")
         .choices(shapes)

@@ -54,6 +54,7 @@ describe('--help', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(/^Examples?:\n +/m);
     expect(stdout.split(/^Examples?:/m)[1]).toContain(`sheaf ${command}`);
+    expect(stdout).not.toContain('(default: ['); // a list is shown as it is typed
   });
 });
 

@@ -14,7 +14,9 @@ export function addDb(program: Command): void {
       say(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`);
     });
   db.command('stats')
-    .description('Shows what the database holds, and the room that it takes.')
+    .description(
+      'Shows what the database holds, and the room that it takes. Records that are marked as deleted are counted by themselves.',
+    )
     .option('--json', 'print it as JSON')
     .addHelpText('after', '\nExample:\n  sheaf db stats')
     .action(({ json }: { json?: boolean }) =>

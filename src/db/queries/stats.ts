@@ -2,8 +2,9 @@ import type { Database } from '../database.ts';
 
 export interface DatasetStats {
   readonly dataset: string;
+  /** Without those that are marked as deleted. */
   readonly records: number;
-  /** Of these, marked as deleted. */
+  /** Marked as deleted. */
   readonly deleted: number;
   /** Tables and indexes, in bytes. */
   readonly bytes: number;
@@ -16,7 +17,7 @@ export async function datasetStats({ pool }: Database): Promise<DatasetStats[]> 
        select substring(pg_get_expr(c.relpartbound, c.oid) from $$IN \\('(.*)'\\)$$) as dataset,
               (select sum(pg_total_relation_size(t.relid)) from pg_partition_tree(c.oid) t) as bytes
        from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'sheaf.records'::regclass)
-     select d.name as dataset, count(r.key) as records, count(r.deleted_at) as deleted,
+     select d.name as dataset, count(r.key) filter (where r.deleted_at is null) as records, count(r.deleted_at) as deleted,
             coalesce(max(room.bytes), 0)::float8 as bytes
      from sheaf.datasets d left join sheaf.records r on r.dataset = d.name
      left join room on room.dataset = replace(d.name, '''', '''''')
