@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import { UsageError } from './errors.ts';
+import { checkDay } from './moment.ts';
 import { didYouMean } from './nearest.ts';
 
 /** When something is due: a cron expression, read in a time zone. */
@@ -179,9 +180,10 @@ export function parseMoment(text: string, timeZone: string): Date {
 
 function readMoment(text: string, offset: string | undefined, timeZone: string): Date | null {
   const written = text.replace(' ', 'T');
+  checkDay(written);
   if (offset !== undefined) return new Date(written);
   const local = written.length === 10 ? `${written}T00:00:00` : written.length === 16 ? `${written}:00` : written;
-  // A day that no calendar has would be read as one of the next month.
+  // 24:00 would be read as the next day.
   if (Number.isNaN(Date.parse(`${local}Z`)) || !new Date(`${local}Z`).toISOString().startsWith(local)) return null;
   return new Cron(local, { timezone: timeZone, paused: true, allowPast: true }).nextRun(new Date(0));
 }

@@ -77,4 +77,12 @@ it('bad questions are answered with what is wrong', async () => {
   expect((await ends(['export', NAME, '--as-of', '2020-01-01'])).stderr).toMatch(
     /is not known: changes are kept from then/,
   );
+  for (const [words, reason] of [
+    [['export', NAME, '--as-of', '2026-02-30'], /There is no day 2026-02-30 in the calendar/],
+    [['export', NAME, '--as-of', '2999-01-01'], /"2999-01-01" is still to come/],
+    [['changes', NAME, '--since', '2999-01-01'], /"2999-01-01" is still to come/],
+  ] as const) {
+    const refused = await ends([...words]);
+    expect(refused).toEqual({ code: 2, stderr: expect.stringMatching(reason) });
+  }
 });

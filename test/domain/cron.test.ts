@@ -169,7 +169,7 @@ describe('a moment', () => {
     expect(parseMoment(text, COPENHAGEN).toISOString()).toBe(expected);
   });
 
-  it.each(['yesterday', '2026-02-30', '2026-13-01', '2026-11-01T25:00', '2026-11-01T', '', '1'])(
+  it.each(['yesterday', '2026-02-30', '2026-02-30T10:00Z', '2026-13-01', '2026-11-01T25:00', '2026-11-01T', '', '1'])(
     '"%s" is refused',
     (text) => {
       expect(() => parseMoment(text, COPENHAGEN)).toThrow(expect.objectContaining({ code: 'bad-moment' }));

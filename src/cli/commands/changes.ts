@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { parseMoment } from '../../domain/moment.ts';
+import { parsePastMoment } from '../../domain/moment.ts';
 import type { ChangeFacts, ChangeKind } from '../../runtime/changes.ts';
 import { wholeNumber } from '../harvest-options.ts';
 import { printChunks, printData, say } from '../output.ts';
@@ -42,7 +42,7 @@ export function addChanges(program: Command): void {
 }
 
 async function show(dataset: string, flags: Flags): Promise<void> {
-  const since = flags.since === undefined ? null : parseMoment(flags.since, new Date());
+  const since = flags.since === undefined ? null : parsePastMoment(flags.since, new Date());
   await withContext({ usesQueues: false }, async (context) => {
     const { changeTexts, findChanges, summariseChanges } = await import('../../runtime/changes.ts');
     const filter = await findChanges(context, { dataset, since, run: flags.run ?? null, kind: flags.kind ?? null });

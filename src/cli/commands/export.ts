@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
 import { type ExportFormat, type Shape, shapes } from '../../domain/harvest-request.ts';
-import { parseMoment } from '../../domain/moment.ts';
+import { parsePastMoment } from '../../domain/moment.ts';
 import { bytes, plural } from '../../domain/numbers.ts';
 import { formatOption } from '../harvest-options.ts';
 import { printData, printJson, say } from '../output.ts';
@@ -41,7 +41,7 @@ export function addExport(program: Command): void {
 async function write(dataset: string, flags: Flags): Promise<void> {
   const settings = await settingsHere();
   const name = datasetName(parseDataset(dataset));
-  const asOf = flags.asOf === undefined ? null : parseMoment(flags.asOf, new Date());
+  const asOf = flags.asOf === undefined ? null : parsePastMoment(flags.asOf, new Date());
   await withContext({ settings, usesQueues: false }, async (context) => {
     const { exportDataset } = await import('../../runtime/export-dataset.ts');
     const { format: formats, shape } = flags;

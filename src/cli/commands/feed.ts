@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../domain/errors.ts';
-import { parseMoment } from '../../domain/moment.ts';
+import { parsePastMoment } from '../../domain/moment.ts';
 import { checkBrokers, checkTopicPrefix, checkWebhookUrl, type SubscriptionTarget } from '../../domain/subscription.ts';
 import type { SheafContext } from '../../runtime/context.ts';
 import type { FeedStart } from '../../runtime/subscriptions.ts';
@@ -110,7 +110,7 @@ function targetOf({ webhook, kafka, topicPrefix, tombstones = false }: AddFlags)
 }
 
 function parseStart(text: string): FeedStart {
-  return text === 'now' || text === 'start' ? text : parseMoment(text, new Date());
+  return text === 'now' || text === 'start' ? text : parsePastMoment(text, new Date());
 }
 
 function sayWhenLater(known: Date | null): void {
