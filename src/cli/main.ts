@@ -33,7 +33,6 @@ export function createProgram(): Command {
     )
     .usage('<command> [options]')
     .version(VERSION, '-V, --version', 'print the version')
-    .helpCommand(false)
     .showHelpAfterError('(--help shows what there is)')
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(

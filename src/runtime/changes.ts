@@ -7,8 +7,10 @@ import {
   readChanges,
 } from '../db/queries/changes.ts';
 import { datasetName, parseDataset } from '../domain/dataset.ts';
+import { UsageError } from '../domain/errors.ts';
+import { relatedEntities } from '../domain/relations.ts';
 import type { SheafContext } from './context.ts';
-import { findKnownDataset, findRun } from './inspect.ts';
+import { findKnownDataset, findRun, type RunRow } from './inspect.ts';
 
 export { type ChangeKind, changeKinds } from '../db/queries/changes.ts';
 
@@ -36,13 +38,36 @@ export interface ChangesAsked {
   readonly kind: ChangeFilter['kind'];
 }
 
-/** What has been asked for; by neither a moment nor a run, what the last merge that changed anything has changed. */
-export async function findChanges(context: SheafContext, asked: ChangesAsked): Promise<ChangeFilter> {
+export interface ChangesFound {
+  readonly filter: ChangeFilter;
+  /** None of them can be older; null for what has no bound. */
+  readonly from: Date | null;
+}
+
+/**
+ * What has been asked for; by neither a moment nor a run, what the last merge that changed anything has changed. Throws a
+ * UsageError for a dataset that was never harvested, and for a run of another one.
+ */
+export async function findChanges(context: SheafContext, asked: ChangesAsked): Promise<ChangesFound> {
   const dataset = datasetName(parseDataset(asked.dataset));
   await findKnownDataset(context, dataset);
-  const named = asked.run === null ? null : (await findRun(context, asked.run)).id;
+  const named = asked.run === null ? null : await findRun(context, asked.run);
+  if (named !== null) requireRunOf(named, dataset);
   const newest = asked.since === null && named === null ? await newestChangingRun(context.database, dataset) : null;
-  return { dataset, since: asked.since, run: named ?? newest ?? null, kind: asked.kind };
+  const filter = { dataset, since: asked.since, run: named?.id ?? newest ?? null, kind: asked.kind };
+  return { filter, from: asked.since ?? named?.createdAt ?? null };
+}
+
+/** A run changes its own dataset, and those that its relations lead to. */
+function requireRunOf(run: RunRow, dataset: string): void {
+  const { source } = run.request.dataset;
+  const related = relatedEntities(run.expand ?? []).map(({ name }) => datasetName({ source, entity: name }));
+  const changed = [...new Set([run.dataset, ...related])];
+  if (changed.includes(dataset)) return;
+  throw new UsageError(`Run ${run.id} is of ${changed.join(', ')}, not of ${dataset}.`, {
+    code: 'run-of-another',
+    facts: { run: run.id, dataset },
+  });
 }
 
 export interface ChangeSummary {

@@ -5,6 +5,7 @@ import { newestRunToResume } from '../db/queries/run-to-resume.ts';
 import { listRuns, resolveRun, runsInState } from '../db/queries/runs.ts';
 import { wellWorkersOn } from '../db/queries/workers.ts';
 import type { DatasetRow, RunRow } from '../db/schema.ts';
+import { datasetName, parseDataset } from '../domain/dataset.ts';
 import { OperatorError, UsageError } from '../domain/errors.ts';
 import { checkRunReference } from '../domain/run.ts';
 import type { SheafContext } from './context.ts';
@@ -34,12 +35,15 @@ export async function findRunToResume({ database }: SheafContext): Promise<RunRo
   );
 }
 
-/** The newest runs, the latest first. */
-export function recentRuns(
-  { database }: SheafContext,
-  filter: { dataset?: string | undefined; limit: number },
+/** The newest runs, the latest first; of one dataset if it is named. Throws a UsageError for one that was never harvested. */
+export async function recentRuns(
+  { database }: Pick<SheafContext, 'database'>,
+  { dataset, limit }: { dataset?: string | undefined; limit: number },
 ): Promise<RunRow[]> {
-  return listRuns(database, filter);
+  const name = dataset === undefined ? undefined : datasetName(parseDataset(dataset));
+  const found = await listRuns(database, { dataset: name, limit });
+  if (name !== undefined && found.length === 0) await getDataset(database, name);
+  return found;
 }
 
 /** The runs that are being fetched, or wait to be, or are being finalised. */

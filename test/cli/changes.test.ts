@@ -1,10 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { inlineData } from '../../src/twin/twin-data.ts';
 import { sheaf } from '../support/command.ts';
+import { startFleet } from '../support/fleet.ts';
 import { setUp } from '../support/living-source.ts';
 import { range, votes } from '../support/rows.ts';
 
 const NAME = 'oda/Afstemning';
+
+/** What a command without output says, and how it ends. */
+async function answer(environment: Record<string, string>, ...args: string[]) {
+  const { code, stdout, stderr } = await sheaf(args, environment);
+  expect(stdout).toBe('');
+  return { code, stderr };
+}
 
 /** A dataset that was harvested, edited at the source and harvested again; commands see the same. */
 async function setUpChanged() {
@@ -42,7 +51,11 @@ it('what has changed is shown, exported as it was, kept for its months, and coun
   ]);
   const all = await sheaf(['changes', NAME, '--since', '1d', '--json'], environment);
   expect(JSON.parse(all.stdout)).toHaveLength(43);
-  expect((await sheaf(['changes', NAME, '--since', '1d', '--limit', '2'], environment)).stderr).toMatch(/the first 2/);
+  const cut = /^41 inserted, 1 updated, 1 deleted; the first 2 of them are above, --limit shows more\.$/m;
+  const cutJson = await sheaf(['changes', NAME, '--since', '1d', '--limit', '2', '--json'], environment);
+  expect(cutJson.stderr).toMatch(cut);
+  expect(JSON.parse(cutJson.stdout)).toHaveLength(2);
+  expect((await sheaf(['changes', NAME, '--kind', 'delete'], environment)).stderr).toBe('1 deleted.\n');
   expect((await sheaf(['changes', NAME, '--since', '0s', '--json'], environment)).stdout).toBe('[]\n');
 
   const asOf = await sheaf(['export', NAME, '--as-of', between, '--format', 'ndjson'], environment);
@@ -62,27 +75,32 @@ it('what has changed is shown, exported as it was, kept for its months, and coun
   expect(JSON.parse(maintained.stdout).dropped).toEqual(['changes_2020_01']);
 });
 
-it('bad questions are answered with what is wrong', async () => {
-  const { fleet } = await setUp({ ids: [1] });
+it('bad questions are answered with what is wrong, and a run that changed nothing with that', async () => {
+  const fleet = await startFleet({ twin: { dataset: inlineData({ Afstemning: votes([1]), Møde: [] }) } });
   await fleet.harvest(NAME);
+  const { run: idle } = await fleet.harvest(NAME);
+  const { run: other } = await fleet.harvest('oda/Møde');
   const environment = { DATABASE_URL: fleet.context.database.url, SHEAF_ODA_URL: fleet.twin.url, SHEAF_OUT: fleet.out };
-  const ends = async (args: string[]) => {
-    const { code, stderr } = await sheaf(args, environment);
-    return { code, stderr };
-  };
+  const ends = async (args: readonly string[]) => answer(environment, ...args);
   const bad = await ends(['changes', NAME, '--since', 'yesterday']);
   expect(bad.code).toBe(2);
   expect(bad.stderr).toMatch(/not a moment/);
-  expect((await ends(['changes', 'oda/Sag'])).stderr).toMatch(/has not been harvested/);
   expect((await ends(['export', NAME, '--as-of', '2020-01-01'])).stderr).toMatch(
     /is not known: changes are kept from then/,
   );
+  expect(await ends(['changes', NAME, '--run', idle])).toEqual({
+    code: 0,
+    stderr: `Run ${idle} has changed nothing in ${NAME}.\n`,
+  });
   for (const [words, reason] of [
-    [['export', NAME, '--as-of', '2026-02-30'], /There is no day 2026-02-30 in the calendar/],
+    [['changes', NAME, '--run', other], /^sheaf: Run \S+ is of oda\/Møde, not of oda\/Afstemning\.\n$/],
     [['export', NAME, '--as-of', '2999-01-01'], /"2999-01-01" is still to come/],
+    [['export', NAME, '--format', 'none'], /--format none asks for no file/],
+    [['export', 'oda/afstemnin'], /oda\/afstemnin has not been harvested yet\. Did you mean oda\/Afstemning\?/],
+    [['export', 'oda/Sag'], /^sheaf: oda\/Sag has not been harvested yet\. Do that first: sheaf harvest oda\/Sag\n$/],
+    [['runs', '--dataset', 'oda/Sag', '--json'], /oda\/Sag has not been harvested yet/],
     [['changes', NAME, '--since', '2999-01-01'], /"2999-01-01" is still to come/],
   ] as const) {
-    const refused = await ends([...words]);
-    expect(refused).toEqual({ code: 2, stderr: expect.stringMatching(reason) });
+    expect(await ends(words)).toEqual({ code: 2, stderr: expect.stringMatching(reason) });
   }
 });

@@ -58,10 +58,20 @@ describe('--help', () => {
   });
 });
 
+describe('help', () => {
+  it.each([['help'], ['harvest'], ['feed']])('for %s is what --help shows', async (name) => {
+    const words = name === 'help' ? [] : [name];
+    const [asked, shown] = await Promise.all([sheaf('help', ...words), sheaf(...words, '--help')]);
+    expect(asked).toEqual(shown);
+    expect(asked).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+});
+
 describe('bad usage', () => {
   it.each([
     ['an unknown command', ['harvst']],
     ['no command', []],
+    ['help for an unknown command', ['help', 'harvst']],
     ['an unknown option', ['harvest', 'oda/Sag', '--fromat', 'csv']],
     ['a missing argument', ['harvest']],
     ['an argument too many', ['doctor', 'please']],

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { HarvestRequest } from '../../src/domain/harvest-request.ts';
 import type { RunReport } from '../../src/domain/report.ts';
+import { findChanges, summariseChanges } from '../../src/runtime/changes.ts';
 import { launchRun } from '../../src/runtime/harvest.ts';
 import { parseEntitySchema } from '../../src/twin/schema.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
@@ -25,6 +26,19 @@ describe('a harvest that follows relations', () => {
       counts('Aktør', 30, { inserted: 30 }),
       counts('Stemme', ballots.length, { inserted: ballots.length }),
     ]);
+    const changed = await findChanges(fleet.context, {
+      dataset: 'oda/Aktør',
+      run: report.run,
+      since: null,
+      kind: null,
+    });
+    expect((await summariseChanges(fleet.context, changed.filter)).counts).toEqual({
+      insert: 30,
+      update: 0,
+      delete: 0,
+    });
+    const ofPlain = { dataset: 'oda/Aktør', run: plain.run, since: null, kind: null };
+    await expect(findChanges(fleet.context, ofPlain)).rejects.toMatchObject({ code: 'run-of-another' });
     expect(plain.related).toEqual([]);
     expect(report.retries).toBe(0);
     for (const [entity, rows] of [

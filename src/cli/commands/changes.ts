@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import { parsePastMoment } from '../../domain/moment.ts';
-import type { ChangeFacts, ChangeKind } from '../../runtime/changes.ts';
+import { count } from '../../domain/numbers.ts';
+import type { ChangeFacts, ChangeKind, ChangeSummary } from '../../runtime/changes.ts';
 import { wholeNumber } from '../harvest-options.ts';
 import { printChunks, printData, say } from '../output.ts';
-import { renderChanges, renderSummary } from '../render/changes.ts';
+import { renderChanges, renderNothing, renderSummary } from '../render/changes.ts';
 import { withContext } from '../session.ts';
 
 interface Flags {
@@ -43,24 +44,32 @@ export function addChanges(program: Command): void {
 
 async function show(dataset: string, flags: Flags): Promise<void> {
   const since = flags.since === undefined ? null : parsePastMoment(flags.since, new Date());
+  const asked = { dataset, since, run: flags.run ?? null, kind: flags.kind ?? null };
   await withContext({ usesQueues: false }, async (context) => {
     const { changeTexts, findChanges, summariseChanges } = await import('../../runtime/changes.ts');
-    const filter = await findChanges(context, { dataset, since, run: flags.run ?? null, kind: flags.kind ?? null });
-    if (flags.json) return printChunks(asArray(changeTexts(context, filter, flags.limit ?? null)));
+    const { filter, from } = await findChanges(context, asked);
+    if (flags.json) {
+      await printChunks(asArray(changeTexts(context, filter, flags.limit ?? null)));
+      if (flags.limit !== undefined) sayWhenCut(await summariseChanges(context, filter), filter.kind, flags.limit);
+      return;
+    }
     const summary = await summariseChanges(context, filter);
-    if (since !== null && since < summary.knownFrom)
+    if (from !== null && from < summary.knownFrom)
       say(`Changes before ${summary.knownFrom.toISOString()} are not known.`);
     const shown: ChangeFacts[] = [];
     for await (const text of changeTexts(context, filter, flags.limit ?? SHOWN)) shown.push(JSON.parse(text));
-    if (shown.length === 0)
-      return say(`Nothing has changed in ${filter.dataset}${filter.since === null ? '' : ' since then'}.`);
+    if (shown.length === 0) return say(renderNothing(filter, asked));
     printData(renderChanges(shown));
-    const total = Object.values(summary.counts).reduce((sum, each) => sum + each, 0);
-    const isAll = shown.length === total;
-    say(
-      `${renderSummary(summary)}${isAll ? '' : `; the first ${shown.length} of them are above, --limit shows more`}.`,
-    );
+    if (!sayWhenCut(summary, filter.kind, shown.length)) say(`${renderSummary(summary, filter.kind)}.`);
   });
+}
+
+/** Says how many there are when that is more than are shown; whether it did. */
+function sayWhenCut(summary: ChangeSummary, kind: ChangeKind | null, shown: number): boolean {
+  const total = Object.values(summary.counts).reduce((sum, each) => sum + each, 0);
+  if (total <= shown) return false;
+  say(`${renderSummary(summary, kind)}; the first ${count(shown)} of them are above, --limit shows more.`);
+  return true;
 }
 
 /** A JSON array with one element a line, as it comes. */

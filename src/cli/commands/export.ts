@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { datasetName, parseDataset } from '../../domain/dataset.ts';
+import { UsageError } from '../../domain/errors.ts';
 import { type ExportFormat, type Shape, shapes } from '../../domain/harvest-request.ts';
 import { parsePastMoment } from '../../domain/moment.ts';
 import { bytes, plural } from '../../domain/numbers.ts';
@@ -39,6 +40,8 @@ export function addExport(program: Command): void {
 }
 
 async function write(dataset: string, flags: Flags): Promise<void> {
+  if (flags.format.length === 0)
+    throw new UsageError('--format none asks for no file: name ndjson, json or csv.', { code: 'nothing-to-keep' });
   const settings = await settingsHere();
   const name = datasetName(parseDataset(dataset));
   const asOf = flags.asOf === undefined ? null : parsePastMoment(flags.asOf, new Date());

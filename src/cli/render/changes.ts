@@ -1,5 +1,5 @@
 import { count } from '../../domain/numbers.ts';
-import type { ChangeFacts, ChangeSummary } from '../../runtime/changes.ts';
+import type { ChangeFacts, ChangeKind, ChangeSummary, ChangesAsked, ChangesFound } from '../../runtime/changes.ts';
 import { table } from './table.ts';
 
 const FIELDS_WIDTH = 60;
@@ -16,7 +16,22 @@ function cells({ at, run, kind, key, fields, otherKey }: ChangeFacts): string[] 
   return [at.slice(0, 19).replace('T', ' '), run, kind, key, what];
 }
 
-/** How many there are, in a line. */
-export function renderSummary({ counts }: ChangeSummary): string {
-  return `${count(counts.insert)} inserted, ${count(counts.update)} updated, ${count(counts.delete)} deleted`;
+const DONE: Readonly<Record<ChangeKind, string>> = { insert: 'inserted', update: 'updated', delete: 'deleted' };
+
+/** How many there are, in a line; of one kind when only that was asked for. */
+export function renderSummary({ counts }: ChangeSummary, only: ChangeKind | null): string {
+  const kinds = only === null ? (Object.keys(DONE) as ChangeKind[]) : [only];
+  return kinds.map((kind) => `${count(counts[kind])} ${DONE[kind]}`).join(', ');
+}
+
+/** Says that there are none of those that were asked for. */
+export function renderNothing(
+  { dataset, run, kind }: ChangesFound['filter'],
+  asked: Pick<ChangesAsked, 'since' | 'run'>,
+): string {
+  const since = asked.since === null ? '' : ' since then';
+  if (run === null) return `Nothing has ${kind === null ? 'changed' : `been ${DONE[kind]}`} in ${dataset}${since}.`;
+  const done = kind === null ? 'changed' : DONE[kind];
+  if (asked.run === null) return `Run ${run}, the last that changed ${dataset}, has ${done} nothing.`;
+  return `Run ${run} has ${done} nothing in ${dataset}${since}.`;
 }

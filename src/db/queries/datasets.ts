@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { compareFields, type Drift } from '../../domain/drift.ts';
 import { UsageError } from '../../domain/errors.ts';
+import { nearest } from '../../domain/nearest.ts';
 import type { Entity, Field } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { eq } from '../drizzle.ts';
@@ -78,7 +79,9 @@ export async function findDataset({ orm }: Database, name: string): Promise<Data
 export async function getDataset(database: Database, name: string): Promise<DatasetRow> {
   const known = await findDataset(database, name);
   if (known !== undefined) return known;
-  throw new UsageError(`${name} has not been harvested yet. Do that first: sheaf harvest ${name}`, {
+  const like = nearest(name, await listDatasetNames(database));
+  const advice = like === undefined ? 'Do that first' : `Did you mean ${like}? If not, harvest it first`;
+  throw new UsageError(`${name} has not been harvested yet. ${advice}: sheaf harvest ${name}`, {
     code: 'unknown-dataset',
     facts: { dataset: name },
   });
