@@ -8,6 +8,7 @@ import { registerPages } from './pages/pages.ts';
 import { tellOfRequests } from './request-events.ts';
 import { registerSecurity } from './security/security.ts';
 import { registerSignIn } from './security/sign-in.ts';
+import { answerUnreadable } from './security/unreadable.ts';
 import { answerUnroutable } from './security/unroutable.ts';
 import type { ServerContext } from './server-context.ts';
 
@@ -52,6 +53,7 @@ function serverOptions({ access: { trustedProxies }, telemetry }: ServerContext)
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS },
+    clientErrorHandler: answerUnreadable(telemetry),
     frameworkErrors: answerUnroutable(telemetry),
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
   };

@@ -5,7 +5,7 @@ import { sendProblem, toProblem } from '../problem.ts';
 import { isForPeople } from './refuse.ts';
 
 /** As everywhere, and stricter where nothing has to be loaded. */
-const HEADERS = {
+export const HEADERS = {
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',

@@ -29,6 +29,33 @@ const statusIn = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(ans
 const START = { method: 'POST', headers: { 'content-type': 'application/json' } };
 const codeOf = async (answer: Response) => [answer.status, ((await answer.json()) as { code?: string }).code];
 
+it('answers what is no request with a problem, and says of an address how to write it', async () => {
+  const { url } = await startServedFleet();
+  const { host } = new URL(url);
+  const ask = async (...chunks: readonly string[]) => {
+    const [above = '', body = ''] = (await converse(url, ...chunks)).split('\r\n\r\n');
+    expect(above).toMatch(/^content-type: application\/problem\+json$/m);
+    expect(above).toMatch(/^x-content-type-options: nosniff$/m);
+    expect(above).toMatch(new RegExp(`^content-length: ${Buffer.byteLength(body)}$`, 'm'));
+    return { status: statusIn(above), problem: JSON.parse(body) as unknown };
+  };
+  const raw = head('GET /api/runs/latest/exports/csv?dataset=oda/Aktør HTTP/1.1', `host: ${host}`);
+  expect(await ask(raw)).toEqual({
+    status: 400,
+    problem: {
+      type: 'urn:sheaf:problem:malformed-request',
+      title: 'Malformed request',
+      ...{ status: 400, code: 'malformed-request', detail: expect.stringContaining('Percent-encode it') },
+    },
+  });
+  const large = head(`GET /${'a'.repeat(20_000)} HTTP/1.1`, `host: ${host}`);
+  expect(await ask(large)).toMatchObject({ status: 431, problem: { code: 'headers-too-large' } });
+  expect(await ask('\x16\x03\x01\x02\x00\x01\x00')).toMatchObject({
+    status: 400,
+    problem: { code: 'malformed-request', detail: 'What came is not a request of HTTP/1.1.' },
+  });
+});
+
 it('answers in time whatever is sent to it, and goes on serving', async () => {
   const { url } = await startServedFleet();
   const { host } = new URL(url);
