@@ -38,7 +38,7 @@ function explain(code: string | undefined): RequestError {
   if (code === 'HPE_HEADER_OVERFLOW')
     return new RequestError('The address and the headers of the request are larger than 16 KiB together.', {
       status: 431,
-      code: 'headers-too-large',
+      code: 'request-headers-too-large',
     });
   if (code === 'HPE_INVALID_URL')
     return new RequestError(

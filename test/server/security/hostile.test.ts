@@ -49,7 +49,7 @@ it('answers what is no request with a problem, and says of an address how to wri
     },
   });
   const large = head(`GET /${'a'.repeat(20_000)} HTTP/1.1`, `host: ${host}`);
-  expect(await ask(large)).toMatchObject({ status: 431, problem: { code: 'headers-too-large' } });
+  expect(await ask(large)).toMatchObject({ status: 431, problem: { code: 'request-headers-too-large' } });
   expect(await ask('\x16\x03\x01\x02\x00\x01\x00')).toMatchObject({
     status: 400,
     problem: { code: 'malformed-request', detail: 'What came is not a request of HTTP/1.1.' },
