@@ -20,6 +20,8 @@ it('is one that has not ended, or lacks something that no later run has brought'
   expect(await found()).toBe(run);
   await become(run, 'partial', { holds: true, deletesWithheld: 'too many' });
   expect(await found()).toBeUndefined(); // going on changes nothing
+  await become(run, 'failed', { holds: true }); // its files could not be written
+  expect(await found()).toBe(run);
   await become(run, 'partial', { holds: false });
   expect(await found()).toBe(run);
   await follow('20260101-010000-bbbb', { filter: 'id gt 5' });

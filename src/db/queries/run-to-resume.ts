@@ -10,7 +10,7 @@ export async function newestRunToResume({ orm }: Database): Promise<RunRow | und
   const later = sql`exists (
     select from sheaf.runs l where l.dataset = ${runs.dataset} and l.state = 'complete' and l.created_at > ${runs.createdAt}
       and (sheaf.is_full_sweep(l) or l.request = ${runs.request}))`;
-  const lacks = sql`${runs.state} in ('failed', 'partial') and (${runs.proof} ->> 'holds') is distinct from 'true'`;
+  const lacks = sql`(${runs.state} = 'failed' or ${runs.state} = 'partial' and (${runs.proof} ->> 'holds') is distinct from 'true')`;
   const found = await orm
     .select()
     .from(runs)
