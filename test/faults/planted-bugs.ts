@@ -34,8 +34,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/workers/run-slice.ts',
-        text: '      const fetched = await page.fetching;\n',
-        by: `      const fetched = await page.fetching;\n    if (pages === 1 && walk.claim.slice % 8 === 0) ${PAUSE_UNLESS_STOPPED(15_000)}\n`,
+        text: '  const fetched = await page.fetching;\n',
+        by: `  const fetched = await page.fetching;\n  if (pages === 1 && walk.claim.slice % 8 === 0) ${PAUSE_UNLESS_STOPPED(15_000)}\n`,
       },
       {
         // A worker whose connections were cut counts as dead for longer.
