@@ -1,5 +1,5 @@
 // Measures what a sweep that finds nothing changed writes: `npm run bench:resweep [records]`, a million unless told otherwise.
-// Ends with 1 where a row version was written, or 5 MB of WAL or more besides what staging the same takes.
+// Ends with 1 where the second was not complete with all of them unchanged, a row version was written, or 5 MB of WAL or more besides what staging the same takes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serveSheaf } from '../scripts/served-sheaf.ts';
 import type { Database } from '../src/db/database.ts';
@@ -19,12 +19,12 @@ const sheaf = await serveSheaf({ dataset });
 const { database } = sheaf.context;
 const worker = await startWorker(sheaf.context, 4);
 try {
-  console.log(`first: ${await harvest()}`);
+  console.log(`first: ${await harvest(true)}`);
   await database.pool.query('vacuum analyze'); // what the first one left to be done is not the second one's
   await database.pool.query('checkpoint');
   const before = await written(database);
   const staged = Promise.withResolvers<Written>();
-  console.log(`again: ${await harvest((run) => afterStaging(run).then(staged.resolve, staged.reject))}`);
+  console.log(`again: ${await harvest(false, (run) => afterStaging(run).then(staged.resolve, staged.reject))}`);
   const after = await written(database);
   const staging = (await staged.promise).wal - before.wal;
   const beyond = after.wal - before.wal - staging;
@@ -38,11 +38,15 @@ try {
   await sheaf.stop();
 }
 
-async function harvest(onLaunch: (run: string) => void = () => undefined): Promise<string> {
+async function harvest(isFirst: boolean, onLaunch: (run: string) => void = () => undefined): Promise<string> {
   const run = await launchRun(sheaf.context, sheaf.request(DATASET, { formats: [] }));
   onLaunch(run);
   await watchRuns(sheaf.context, [run], { signal: AbortSignal.timeout(3_600_000), onProgress: () => undefined });
-  const { state, inserted, updated, unchanged, deleted, durationMs } = await reportRun(database, run);
+  const report = await reportRun(database, run);
+  const { state, expected, inserted, updated, unchanged, deleted, durationMs } = report;
+  const found = isFirst ? inserted : unchanged;
+  if (state !== 'complete' || found !== expected)
+    throw new Error(`not what was to be measured: ${JSON.stringify(report)}`);
   return `${state}, ${inserted} inserted, ${updated} updated, ${unchanged} unchanged, ${deleted} deleted in ${durationMs} ms`;
 }
 
