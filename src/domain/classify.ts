@@ -75,8 +75,9 @@ function factsOf({ status, url, body }: ResponseFacts) {
 }
 
 /** The beginning of a body, fit for a log line: no control characters, no runs of white space, no secrets. */
-export function bodyStart(body: string): string {
-  const line = body
+export function bodyStart(body: string | Buffer): string {
+  const text = typeof body === 'string' ? body : body.toString('utf8', 0, BODY_START_LENGTH * 32);
+  const line = text
     .slice(0, BODY_START_LENGTH * 8)
     .replace(/[\p{C}\s]+/gu, ' ')
     .trim();

@@ -23,18 +23,11 @@ const space = 0x20;
 
 /** Numbers up to this length without fraction and exponent are integers below 10^15, which a double holds exactly. */
 const exactDigits = 15;
-/** PostgreSQL's numeric takes 16,383 digits after the point and 131,072 before: far above this. */
-const safeNumberLength = 300;
-/** jsonb's parser is recursive and stops at max_stack_depth (2 MB by default: some thousand levels). */
-const safeDepth = 500;
-/** A jsonb value, string or array may not exceed 2^28 - 1 bytes, and a character can take four in UTF-8. */
-const safeLength = 2 ** 26;
 
-/** A place in a text. `isSpaced` becomes true when the value just walked over has whitespace between its tokens. */
+/** A place in a text. */
 interface Cursor {
   readonly text: string;
   at: number;
-  isSpaced: boolean;
 }
 
 /** A number that would not come back the same from `JSON.stringify`: it holds its own source text. */
@@ -53,27 +46,6 @@ interface SourceTextJson {
 }
 const sourceTextJson = JSON as unknown as SourceTextJson;
 
-/**
- * The exact source text of every element of the array at the top-level `property` of a JSON object's text, each on one line; undefined when there is no such
- * array. As in `JSON.parse`, the last of several properties of that name counts.
- *
- * Elements are slices of `text`, and keep it in memory as long as any of them lives. Only an element with whitespace between its tokens is copied, without it.
- */
-export function sliceArrayElements(text: string, property: string): string[] | undefined {
-  const cursor: Cursor = { text, at: 0, isSpaced: false };
-  skipSpace(cursor);
-  if (text.charCodeAt(cursor.at) !== openBrace) return undefined;
-  let elements: string[] | undefined;
-  stepInto(cursor);
-  while (cursor.at < text.length && text.charCodeAt(cursor.at) !== closeBrace) {
-    const isWanted = takeKey(cursor) === property;
-    if (!isWanted) skipValue(cursor);
-    else elements = takeElements(cursor);
-    skipComma(cursor);
-  }
-  return elements;
-}
-
 /** An object's text without some of its properties, and the texts of their values. */
 export interface CutObject {
   readonly text: string;
@@ -81,11 +53,10 @@ export interface CutObject {
 }
 
 /**
- * Takes properties out of an object's text, which must be without whitespace between its tokens, as `sliceArrayElements`
- * gives it. What is left is to the byte what it would be if they had never been there.
+ * Takes properties out of an object's text, which must be without whitespace between its tokens, as `sliceElements` gives it. What is left is to the byte what it would be if they had never been there.
  */
 export function cutProperties(text: string, isCut: (name: string) => boolean): CutObject {
-  const cursor: Cursor = { text, at: 1, isSpaced: false };
+  const cursor: Cursor = { text, at: 1 };
   const kept: string[] = [];
   const cut = new Map<string, string>();
   while (cursor.at < text.length && text.charCodeAt(cursor.at) !== closeBrace) {
@@ -95,7 +66,7 @@ export function cutProperties(text: string, isCut: (name: string) => boolean): C
     skipValue(cursor);
     if (isCut(name)) cut.set(name, text.slice(valueStart, cursor.at));
     else kept.push(text.slice(start, cursor.at));
-    skipComma(cursor);
+    if (text.charCodeAt(cursor.at) === comma) cursor.at++;
   }
   return { text: `{${kept.join(',')}}`, cut };
 }
@@ -119,16 +90,6 @@ export function numberText(value: number | RawNumber): string {
   return typeof value === 'number' ? String(value) : value.rawJSON;
 }
 
-/**
- * Whether PostgreSQL's jsonb might refuse this valid JSON: `\u0000` or half a surrogate pair (any surrogate escape counts), a number with an exponent or very many
- * digits, deep nesting, great length. True may be a false alarm, to be settled with `pg_input_is_valid`; false is certain.
- */
-export function needsCheck(text: string): boolean {
-  if (text.length > safeLength) return true;
-  if (text.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(text)) return true;
-  return hasDaringStructure(text);
-}
-
 function keepSource(_key: string, value: unknown, context: { readonly source?: string }): unknown {
   if (typeof value !== 'number' || context.source === undefined || context.source === String(value)) return value;
   return sourceTextJson.rawJSON(context.source);
@@ -145,26 +106,6 @@ function hasInexactNumber(text: string): boolean {
       if (!isExact(text, at, end)) return true;
       at = end;
     } else {
-      at++;
-    }
-  }
-  return false;
-}
-
-function hasDaringStructure(text: string): boolean {
-  let at = 0;
-  let depth = 0;
-  while (at < text.length) {
-    const code = text.charCodeAt(at);
-    if (code === quote) {
-      at = stringEnd(text, at);
-    } else if (isNumberStart(code)) {
-      const end = numberEnd(text, at);
-      if (end - at > safeNumberLength || hasExponent(text, at, end)) return true;
-      at = end;
-    } else {
-      if (code >= openBracket) depth += depthChange(code);
-      if (depth > safeDepth) return true;
       at++;
     }
   }
@@ -202,14 +143,6 @@ function isPlainInteger(text: string, start: number, end: number): boolean {
   return true;
 }
 
-function hasExponent(text: string, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    // Of all the characters of a number, only e and E are letters.
-    if (text.charCodeAt(at) > nine) return true;
-  }
-  return false;
-}
-
 /** The place after the closing quote of the string that opens at `open`. */
 function stringEnd(text: string, open: number): number {
   let close = text.indexOf('"', open + 1);
@@ -225,52 +158,17 @@ function isEscaped(text: string, at: number): boolean {
   return (at - first) % 2 === 1;
 }
 
-function skipSpace(cursor: Cursor): void {
-  while (cursor.text.charCodeAt(cursor.at) <= space) cursor.at++;
-}
-
-function stepInto(cursor: Cursor): void {
-  cursor.at++;
-  skipSpace(cursor);
-}
-
-function skipComma(cursor: Cursor): void {
-  skipSpace(cursor);
-  if (cursor.text.charCodeAt(cursor.at) === comma) stepInto(cursor);
-}
-
 /** Reads a property's name and the colon after it. */
 function takeKey(cursor: Cursor): string {
   const start = cursor.at;
   cursor.at = stringEnd(cursor.text, start);
   const source = cursor.text.slice(start, cursor.at);
-  skipSpace(cursor);
-  stepInto(cursor);
-  return source.includes('\\') ? String(JSON.parse(source)) : source.slice(1, -1);
-}
-
-/** Walks over a value; its elements when it is an array. */
-function takeElements(cursor: Cursor): string[] | undefined {
-  const { text } = cursor;
-  if (text.charCodeAt(cursor.at) !== openBracket) {
-    skipValue(cursor);
-    return undefined;
-  }
-  const elements: string[] = [];
-  stepInto(cursor);
-  while (cursor.at < text.length && text.charCodeAt(cursor.at) !== closeBracket) {
-    const start = cursor.at;
-    skipValue(cursor);
-    elements.push(cursor.isSpaced ? withoutSpace(text, start, cursor.at) : text.slice(start, cursor.at));
-    skipComma(cursor);
-  }
   cursor.at++;
-  return elements;
+  return source.includes('\\') ? String(JSON.parse(source)) : source.slice(1, -1);
 }
 
 function skipValue(cursor: Cursor): void {
   const code = cursor.text.charCodeAt(cursor.at);
-  cursor.isSpaced = false;
   if (code === openBrace || code === openBracket) skipContainer(cursor);
   else if (code === quote) cursor.at = stringEnd(cursor.text, cursor.at);
   else cursor.at = numberEnd(cursor.text, cursor.at);
@@ -281,41 +179,20 @@ function skipContainer(cursor: Cursor): void {
   const { text } = cursor;
   let at = cursor.at + 1;
   let depth = 1;
-  let isSpaced = false;
   while (depth > 0 && at < text.length) {
     const code = text.charCodeAt(at);
     if (code === quote) {
       at = stringEnd(text, at);
     } else {
-      if (code <= space) isSpaced = true;
-      else if (code >= openBracket) depth += depthChange(code);
+      if (code >= openBracket) depth += depthChange(code);
       at++;
     }
   }
   cursor.at = at;
-  cursor.isSpaced = isSpaced;
 }
 
 /** Letters, of true, false and null, change nothing. */
 function depthChange(code: number): number {
   if (code === openBrace || code === openBracket) return 1;
   return code === closeBrace || code === closeBracket ? -1 : 0;
-}
-
-function withoutSpace(text: string, start: number, end: number): string {
-  let compact = '';
-  let from = start;
-  let at = start;
-  while (at < end) {
-    const code = text.charCodeAt(at);
-    if (code === quote) {
-      at = stringEnd(text, at);
-    } else if (code <= space) {
-      if (from < at) compact += text.slice(from, at);
-      from = ++at;
-    } else {
-      at++;
-    }
-  }
-  return compact + text.slice(from, end);
 }

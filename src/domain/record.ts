@@ -2,13 +2,13 @@
 export interface NormalisedRecord {
   /** Unique within the dataset. Integers are written in decimal without leading zeros. */
   readonly key: string;
-  /** The first 128 bits of the SHA-256 of `text`, as 32 hex digits: equal hash, equal record. */
+  /** The first 128 bits of the SHA-256 of `json`, as 32 hex digits: equal hash, equal record. */
   readonly hash: string;
   /** When the source says the row last changed, as the source wrote it (ISO 8601, no zone); null when it does not say. */
   readonly timestamp: string | null;
-  /** The source's own JSON text of the row, on one line. Lossless: numbers, escapes and field order are untouched. */
-  readonly text: string;
-  /** True when PostgreSQL must be asked whether it can hold the record as jsonb (see json-text.ts). */
+  /** The source's own JSON of the row, on one line. Lossless: numbers, escapes and field order are untouched. */
+  readonly json: Buffer;
+  /** True when PostgreSQL must be asked whether it can hold the record as jsonb (see json-bytes.ts). */
   readonly needsCheck: boolean;
 }
 

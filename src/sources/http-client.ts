@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { type Dispatcher, Pool, errors as undiciErrors } from 'undici';
@@ -29,7 +30,8 @@ export interface HttpResponse {
   readonly status: number;
   /** Names in lower case; repeated headers joined with commas. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  /** Of a successful answer: UTF-8 for sure, without a byte order mark. */
+  readonly body: Buffer;
   /** What came over the wire for the body, before decompression. */
   readonly bytes: number;
 }
@@ -131,11 +133,11 @@ async function receive(
     const raw = Buffer.from(await response.body.arrayBuffer());
     const plain = await decompress(raw, headers, maxBodyBytes);
     // Only data has to be exact: an error page is wanted for its first words.
-    const body = status < 300 ? decodeText(plain, headers) : plain.toString('utf8');
+    const body = status < 300 ? requireUtf8(plain, headers) : plain;
     return { status, headers, bytes: raw.byteLength, body };
   } catch (error) {
     // The status says more than a broken error page does.
-    if (status >= 400) return { status, headers, bytes: 0, body: '' };
+    if (status >= 400) return { status, headers, bytes: 0, body: Buffer.alloc(0) };
     throw error;
   } finally {
     clearTimeout(limit);
@@ -175,17 +177,13 @@ async function decompress(body: Buffer, headers: Record<string, string>, maxOutp
   return plain;
 }
 
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
 /** A byte that is not UTF-8 would become U+FFFD in silence, in a copy that is promised to be byte for byte. */
-function decodeText(body: Buffer, headers: Record<string, string>): string {
+function requireUtf8(body: Buffer, headers: Record<string, string>): Buffer {
   const charset = /charset\s*=\s*"?([^\s;"]+)/i.exec(headers['content-type'] ?? '')?.[1]?.toLowerCase();
-  try {
-    if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/.test(charset)) throw new TypeError(`charset is ${charset}`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch (error) {
-    throw new TransientError('The answer is not valid UTF-8', {
-      code: 'bad-encoding',
-      facts: { charset: charset ?? null, bytes: body.byteLength },
-      cause: error,
-    });
-  }
+  const isSaid = charset === undefined || /^(?:utf-?8|us-ascii)$/.test(charset);
+  if (isSaid && isUtf8(body)) return body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? body.subarray(3) : body;
+  const facts = { charset: charset ?? null, bytes: body.byteLength };
+  throw new TransientError('The answer is not valid UTF-8', { code: 'bad-encoding', facts });
 }

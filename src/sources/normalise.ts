@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { needsCheck, sliceArrayElements } from '../domain/json-text.ts';
+import { type JsonSlice, sliceOne } from '../domain/json-bytes.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
 
 /** Keys go into a b-tree index, which refuses entries of more than about 2,700 bytes. */
@@ -7,24 +7,21 @@ const MAX_KEY_LENGTH = 512;
 const HASH_DIGITS = 32;
 const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?$/;
 
-/**
- * Shared by all sources: a row's own JSON text (on one line, as `sliceArrayElements` gives it), and the same parsed,
- * become a record that can be staged, or a reject.
- */
-export function normaliseRecord(text: string, parsed: unknown, entity: Entity): NormalisedRecord | RejectedRecord {
-  if (!isRow(parsed)) {
-    return { key: null, reason: 'not-an-object', detail: `The row is ${nameOf(parsed)}, not an object`, text };
-  }
+/** Shared by all sources: a row's own JSON, and the same parsed, become a record that can be staged, or a reject. */
+export function normaliseRecord(
+  { json, needsCheck }: JsonSlice,
+  parsed: unknown,
+  entity: Entity,
+): NormalisedRecord | RejectedRecord {
+  const reject = (why: Pick<RejectedRecord, 'reason' | 'detail'>) => ({ key: null, ...why, text: json.toString() });
+  if (!isRow(parsed)) return reject({ reason: 'not-an-object', detail: `The row is ${nameOf(parsed)}, not an object` });
   const value = parsed[entity.keyField];
-  if (value === undefined || value === null) {
-    return { key: null, reason: 'no-key', detail: `${entity.keyField} is ${nameOf(value)}`, text };
-  }
+  if (value === undefined || value === null)
+    return reject({ reason: 'no-key', detail: `${entity.keyField} is ${nameOf(value)}` });
   const key = keyOf(value, entity);
-  if (key === null) {
-    return { key: null, reason: 'bad-key', detail: `${entity.keyField} is ${nameOf(value)}: no key`, text };
-  }
+  if (key === null) return reject({ reason: 'bad-key', detail: `${entity.keyField} is ${nameOf(value)}: no key` });
   const timestamp = entity.timestampField === null ? null : readTimestamp(parsed[entity.timestampField]);
-  return { key, hash: hashOf(text), timestamp, text, needsCheck: needsCheck(text) };
+  return { key, hash: hashOf(json), timestamp, json, needsCheck };
 }
 
 /**
@@ -39,8 +36,7 @@ export function normaliseText(text: string, entity: Entity): NormalisedRecord | 
     const detail = error instanceof Error ? error.message : String(error);
     return { key: null, reason: 'not-json', detail, text };
   }
-  const [line = text] = sliceArrayElements(`{"value":[${text}]}`, 'value') ?? [];
-  return normaliseRecord(line, parsed, entity);
+  return normaliseRecord(sliceOne(text), parsed, entity);
 }
 
 export function isReject(row: NormalisedRecord | RejectedRecord): row is RejectedRecord {
@@ -61,8 +57,8 @@ function keyType(entity: Entity): string | undefined {
   return entity.fields.find((field) => field.name === entity.keyField)?.type;
 }
 
-function hashOf(text: string): string {
-  return hash('sha256', text, 'hex').slice(0, HASH_DIGITS);
+function hashOf(json: Buffer): string {
+  return hash('sha256', json, 'hex').slice(0, HASH_DIGITS);
 }
 
 /** The key as text, or null. A number beyond 2^53 has been rounded by the parser: another record may have the same. */

@@ -92,7 +92,7 @@ export function createSourceFetch(options: SourceFetchOptions): SourceFetch {
 export async function probeSource(client: HttpClient, path: string): Promise<unknown> {
   try {
     const { status, headers, body } = await client.get(path, { accept: 'application/json' });
-    return classifyResponse({ status, headers, body, url: client.urlOf(path) }, new Date());
+    return classifyResponse({ status, headers, body: beginningOf(body), url: client.urlOf(path) }, new Date());
   } catch (error) {
     return classifyFailure(error, client.urlOf(path));
   }
@@ -100,7 +100,7 @@ export async function probeSource(client: HttpClient, path: string): Promise<unk
 
 interface Ask<T> extends FetchOptions {
   readonly path: string;
-  readonly read: (body: string) => T;
+  readonly read: (body: Buffer) => T;
 }
 
 type Outcome<T> = Omit<Fetched<T>, 'requests'> | { readonly error: unknown };
@@ -135,10 +135,16 @@ async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Out
 
 function readResponse<T>({ client, clock = systemClock }: SourceFetchOptions, ask: Ask<T>, response: HttpResponse): T {
   const { status, headers, body } = response;
-  const facts = { status, headers, body, url: client.urlOf(ask.path), ...(ask.accept && { accept: ask.accept }) };
+  const asked = { url: client.urlOf(ask.path), ...(ask.accept && { accept: ask.accept }) };
+  const facts = { status, headers, body: beginningOf(body), ...asked };
   const error = classifyResponse(facts, clock.now());
   if (error !== null) throw error;
   return ask.read(body);
+}
+
+/** Enough to tell an error page from data, and to show what came. */
+function beginningOf(body: Buffer): string {
+  return body.toString('utf8', 0, 4096);
 }
 
 /** How long to wait before the next try. Throws the error when there is to be none, or not soon. */

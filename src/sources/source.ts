@@ -67,13 +67,13 @@ export interface Source {
    * What a response means. Throws a TransientError for a body that is cut short or not what a healthy source answers,
    * a PermanentError when the source did not do what was asked (filter or order ignored).
    */
-  readPage(query: SourceQuery, position: PagePosition, body: string): Page;
+  readPage(query: SourceQuery, position: PagePosition, body: Buffer): Page;
 
   /** The path of the rows of a nested collection that its page has not brought. */
   restPath(rest: Rest): string;
 
   /** What the answer to `restPath` means. Throws like `readPage`. */
-  readRest(rest: Rest, body: string): NestedPart;
+  readRest(rest: Rest, body: Buffer): NestedPart;
 
   /**
    * One record's text, as a page once held it, normalised as `readPage` would today: what is the same in both cases has
@@ -181,10 +181,10 @@ export interface CanonicalShape {
 
 /**
  * Sends one GET below the source's base URL: waits for the gate, retries what is transient with jitter, honours
- * `Retry-After`. `read` turns the body of a 2xx answer into a value and may throw a TransientError to have the request
+ * `Retry-After`. `read` turns the body of a 2xx answer, which is UTF-8 for sure, into a value and may throw a TransientError to have the request
  * tried again. `accept` is the media type asked for (default JSON).
  */
-export type SourceFetch = <T>(path: string, read: (body: string) => T, options?: FetchOptions) => Promise<Fetched<T>>;
+export type SourceFetch = <T>(path: string, read: (body: Buffer) => T, options?: FetchOptions) => Promise<Fetched<T>>;
 
 export interface FetchOptions {
   readonly accept?: string;

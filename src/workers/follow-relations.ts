@@ -10,10 +10,10 @@ import { identityOf } from './staged-before.ts';
 export const MOST_PARTS = 500;
 
 /**
- * Characters of text that may come nested in one page. A record that comes in many parents is held, and counts, once,
+ * Bytes that may come nested in one page. A record that comes in many parents is held, and counts, once,
  * unless parents are kept with all that is in them.
  */
-export const MOST_TEXT = 16 * 1024 * 1024;
+export const MOST_NESTED = 16 * 1024 * 1024;
 
 /** A page with all that came nested in it. */
 export interface WholePage extends Fetched<Page> {
@@ -27,8 +27,8 @@ interface Following {
   readonly stop: AbortSignal;
   /** Whether files are to show records inside their parents. */
   readonly isNesting: boolean;
-  /** Left out: MOST_TEXT. */
-  readonly mostText?: number;
+  /** Left out: MOST_NESTED. */
+  readonly mostSize?: number;
 }
 
 type Taken = NestedRow['taken'];
@@ -38,8 +38,8 @@ interface Haul {
   parts: number;
   requests: number;
   bytes: number;
-  /** Characters. */
-  text: number;
+  /** Bytes of what came nested. */
+  size: number;
   /** Each nested record once, by what it is. */
   readonly known: Map<string, Taken>;
   readonly drift: Drift[];
@@ -53,7 +53,7 @@ export async function followRelations(following: Following, fetched: Fetched<Pag
   const { nested, ...page } = fetched.value;
   if (nested === undefined) return fetched;
   const { requests, bytes } = fetched;
-  const haul: Haul = { parts: 0, requests, bytes, text: 0, known: new Map(), drift: [...page.drift] };
+  const haul: Haul = { parts: 0, requests, bytes, size: 0, known: new Map(), drift: [...page.drift] };
   const rows: NestedRow[] = [];
   for (const row of nested) rows.push(await complete(following, row, haul));
   return {
@@ -85,23 +85,19 @@ async function complete(following: Following, row: NestedRow, haul: Haul): Promi
 
 /** Holds a nested record: the one that is held already, if it has come before. */
 function keep(
-  { source, isNesting, mostText = MOST_TEXT }: Following,
+  { source, isNesting, mostSize = MOST_NESTED }: Following,
   { entity, taken }: { readonly entity: Entity; readonly taken: Taken },
   haul: Haul,
 ): Taken {
   const identity = identityOf(entity.name, taken);
   const known = haul.known.get(identity);
-  if (known === undefined || isNesting) haul.text += taken.text.length;
-  if (haul.text > mostText) throw tooMuch(entity.name, source.name, mostText);
+  if (known === undefined || isNesting) haul.size += 'reason' in taken ? taken.text.length : taken.json.length;
+  if (haul.size > mostSize) throw tooMuch(entity.name, source.name, mostSize);
   if (known !== undefined) return known;
-  const kept = { ...taken, text: copyOf(taken.text) };
+  // Of its own: what was cut from an answer would hold all of that answer in memory.
+  const kept = 'reason' in taken ? taken : { ...taken, json: Buffer.from(taken.json) };
   haul.known.set(identity, kept);
   return kept;
-}
-
-/** A text of its own: one that was cut from an answer would hold all of that answer in memory. */
-function copyOf(text: string): string {
-  return JSON.parse(JSON.stringify(text)) as string;
 }
 
 async function* restOf(
@@ -159,7 +155,7 @@ function tooLarge(entity: string, source: string): PermanentError {
 
 function tooMuch(entity: string, source: string, most: number): PermanentError {
   return new PermanentError(
-    `What is nested in one page holds more than ${most.toLocaleString('en-GB')} characters, which would have to be in memory ` +
+    `What is nested in one page holds more than ${most.toLocaleString('en-GB')} bytes, which would have to be in memory ` +
       `at once. Harvest the entity by itself: sheaf harvest ${source}/${entity}`,
     { code: 'expand-too-large', facts: { entity, most } },
   );
@@ -199,7 +195,7 @@ function documentsOf(rows: readonly NestedRow[], { records }: Page): RelatedPage
   return rows.flatMap((row) => {
     const { taken } = row;
     if ('reason' in taken || !own.has(taken)) return []; // a row sent twice counts once
-    return [{ key: taken.key, hash: taken.hash, text: nestedText(row) }];
+    return [{ key: taken.key, hash: taken.hash, json: Buffer.from(nestedText(row)) }];
   });
 }
 
@@ -210,7 +206,8 @@ function nestedText({ taken, relations }: NestedRow): string {
     const value = expansion.isMany ? `[${texts.join(',')}]` : (texts[0] ?? 'null');
     return `${JSON.stringify(expansion.relation)}:${value}`;
   });
-  if (nested.length === 0) return taken.text;
-  const own = taken.text.slice(0, -1);
+  const text = 'reason' in taken ? taken.text : taken.json.toString();
+  if (nested.length === 0) return text;
+  const own = text.slice(0, -1);
   return `${own}${own === '{' ? '' : ','}${nested.join(',')}}`;
 }

@@ -42,7 +42,7 @@ async function comparePage(
   { page, pageSize, rejected }: PageToCompare,
 ): Promise<Difference> {
   const position = { strategy: 'offset', span: page, cursor: page.after, pageSize } as const;
-  const read = (body: string) => source.readPage(query, position, body);
+  const read = (body: Buffer) => source.readPage(query, position, body);
   const { value } = await fetch(source.pagePath(query, position), read, { kind: query.entity.name });
   const keys = value.records.map(({ key }) => key);
   const copy = await readHashesOf(database, dataset, keys);

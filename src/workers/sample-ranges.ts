@@ -83,7 +83,7 @@ async function fetchRange({ source, fetch, query }: Compared, span: Span, pageSi
   const rejects = new Set<string>();
   for (let cursor: number | null = span.after; cursor !== null && cursor < span.upto; ) {
     const position: PagePosition = { strategy: 'keyset', span, cursor, pageSize };
-    const read = (body: string): Page => source.readPage(query, position, body);
+    const read = (body: Buffer): Page => source.readPage(query, position, body);
     const path = source.pagePath(query, position);
     const { value }: Fetched<Page> = await fetch(path, read, { kind: query.entity.name });
     for (const { key, hash } of value.records) records.push({ key, hash });

@@ -101,7 +101,11 @@ describe('a finaliser that another has followed', () => {
 });
 
 describe('a merge of overlapping pages', () => {
-  const version = (text: string, hash: string): NormalisedRecord => ({ ...record(1), text, hash: hash.repeat(32) });
+  const version = (text: string, hash: string): NormalisedRecord => ({
+    ...record(1),
+    json: Buffer.from(text),
+    hash: hash.repeat(32),
+  });
   const overlapping = { ...merge, rows: { distinctKeys: 1, hasDuplicates: true } };
 
   it.each([

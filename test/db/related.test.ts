@@ -49,12 +49,12 @@ async function setUp() {
 }
 
 function record(id: number, timestamp: string | null = null): NormalisedRecord {
-  const text = JSON.stringify({ id, ts: timestamp });
+  const json = Buffer.from(JSON.stringify({ id, ts: timestamp }));
   return {
     key: String(id),
     hash: `${id}${(timestamp ?? '').replaceAll(/\D/g, '')}`.padStart(32, '0'),
     timestamp,
-    text,
+    json,
     needsCheck: false,
   };
 }

@@ -70,8 +70,8 @@ export const deadWorker = (database: Database) =>
   registerWorker(database, { host: 'gone', pid: 1, session: 'test', version: '0', concurrency: 1 });
 
 export function record(id: number): NormalisedRecord {
-  const text = `{"id":${id}}`;
-  return { key: String(id), hash: String(id).padStart(32, '0'), timestamp: null, text, needsCheck: false };
+  const json = Buffer.from(`{"id":${id}}`);
+  return { key: String(id), hash: String(id).padStart(32, '0'), timestamp: null, json, needsCheck: false };
 }
 
 export function page(ids: readonly number[], changes: Partial<StagedPage> = {}): StagedPage {

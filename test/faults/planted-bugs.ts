@@ -76,8 +76,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     replacements: [
       {
         file: 'src/db/queries/staging.ts',
-        text: "  const statements = [\n    'set local synchronous_commit = off',\n    advance(claim, page),\n",
-        by: `  await client.query(advance(claim, page));\n  ${PAUSE(60)}\n  const statements = [\n`,
+        text: "  const statements = ['set local synchronous_commit = off', advance(claim, page), ",
+        by: `  await client.query(advance(claim, page));\n  ${PAUSE(60)}\n  const statements = [`,
       },
     ],
   },

@@ -4,7 +4,7 @@ import { type Selection, strategies } from '../../src/domain/harvest-request.ts'
 import { cutSpan } from '../../src/domain/span.ts';
 import type { TimeWindow } from '../../src/domain/time-window.ts';
 import type { SourceQuery } from '../../src/sources/source.ts';
-import { everything, type Walkable, walk } from './setup.ts';
+import { everything, textOf, type Walkable, walk } from './setup.ts';
 
 /** What a source is tried with. */
 export interface Specimen extends Walkable {
@@ -119,7 +119,7 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
           const { keyField, timestampField } = (await queryOf()).entity;
           const names = timestampField === null ? [keyField] : [keyField, timestampField];
           if (!specimen.source.canSelect) return;
-          for (const { text } of rows) expect(Object.keys(JSON.parse(text)).toSorted()).toEqual(names.toSorted());
+          for (const row of rows) expect(Object.keys(JSON.parse(textOf(row))).toSorted()).toEqual(names.toSorted());
         });
 
         it('counts the parts of a span so that they add up to the whole', async () => {
@@ -181,7 +181,7 @@ export function describeSource(name: string, open: () => Promise<Specimen>): voi
         it('makes the same of a kept row by itself as it did in its page, record or reject', async () => {
           const { rows, query } = await harvest({}, 1, specimen.spoiled.entity);
           expect(rows).toHaveLength(specimen.spoiled.keys.length + 1);
-          for (const row of rows) expect(specimen.source.normalise(query.entity, row.text)).toEqual(row);
+          for (const row of rows) expect(specimen.source.normalise(query.entity, textOf(row))).toEqual(row);
         });
       });
     }

@@ -92,7 +92,7 @@ export async function walk(
     const { value } = await fetch(source.pagePath(query, at), (body) => source.readPage(query, at, body));
     if (value.next !== null && value.next <= cursor) throw new Error(`stuck at ${cursor}`);
     keys.push(...value.records.map((record) => record.key));
-    texts.push(...value.records.map((record) => record.text));
+    texts.push(...value.records.map(textOf));
     rejects.push(...value.rejects.map((reject) => reject.reason));
     rows.push(...value.records, ...value.rejects);
     pages.push(value.received);
@@ -122,4 +122,9 @@ export function entityOf(change: Partial<Entity> = {}): Entity {
     relations: ['Stemme', 'Aktørtype'],
     ...change,
   };
+}
+
+/** A row's own JSON, whether it was taken or not. */
+export function textOf(row: NormalisedRecord | RejectedRecord): string {
+  return 'json' in row ? row.json.toString() : row.text;
 }

@@ -30,20 +30,20 @@ async function setUp({ path, lastMember = 7 }: { readonly path: string; readonly
   const entity = await source.check(fetch, 'Afstemning', everything);
   const query = { entity, selection: everything, expand: await source.relate(fetch, entity, [path]) };
   const position = { strategy: 'keyset', span: { after: 0, upto: 9 }, cursor: 0, pageSize: 5 } as const;
-  const follow = async (isNesting: boolean, mostText?: number) => {
-    const read = (body: string) => source.readPage(query, position, body);
+  const follow = async (isNesting: boolean, mostSize?: number) => {
+    const read = (body: Buffer) => source.readPage(query, position, body);
     const page = await fetch(source.pagePath(query, position), read);
     const following = { source, fetch, stop: new AbortController().signal, isNesting };
-    const { related } = await followRelations({ ...following, ...(mostText && { mostText }) }, page);
+    const { related } = await followRelations({ ...following, ...(mostSize && { mostSize }) }, page);
     return related ?? expect.fail('nothing came nested');
   };
   const lengthOf = ({ sets }: Awaited<ReturnType<typeof follow>>) =>
-    sets.flatMap(({ records }) => records.map(({ text }) => text.length)).reduce((sum, length) => sum + length, 0);
+    sets.flatMap(({ records }) => records.map(({ json }) => json.length)).reduce((sum, length) => sum + length, 0);
   return { follow, lengthOf };
 }
 
 describe('what comes nested in a page', () => {
-  it('is held up to so many characters, and no further', async () => {
+  it('is held up to so many bytes, and no further', async () => {
     const { follow, lengthOf } = await setUp({ path: 'Stemme' });
     const whole = await follow(false);
     expect(whole).toMatchObject({ parts: 3, sets: [{ dataset: 'oda/Stemme', records: { length: 21 } }] });

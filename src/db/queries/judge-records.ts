@@ -16,11 +16,11 @@ export async function judge(
      from unnest($1::text[]) with ordinality as candidate (text, ordinality),
           lateral pg_input_error_info(candidate.text, 'jsonb') as info
      where info.message is not null`,
-    [doubtful.map((record) => record.text)],
+    [doubtful.map((record) => record.json.toString())],
   );
   const details = new Map(rows.map((row) => [doubtful[row.position], row.detail]));
   const refused = [...details].flatMap(([record, detail]) =>
-    record === undefined ? [] : [{ key: record.key, reason: 'not-storable', detail, text: record.text }],
+    record === undefined ? [] : [{ key: record.key, reason: 'not-storable', detail, text: record.json.toString() }],
   );
   return { storable: records.filter((record) => !details.has(record)), refused };
 }

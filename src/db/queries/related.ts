@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
-import { copyRows, copyText } from '../copy-rows.ts';
+import { CopyMessage } from '../copy-message.ts';
 import type { Database } from '../database.ts';
 import { judge } from './judge-records.ts';
 import { insertRejects } from './rejects.ts';
@@ -25,7 +25,7 @@ export interface RelatedPage {
   readonly parts: number;
   readonly sets: readonly RelatedRecords[];
   /** The page's own records with all that came in them, for files that nest; else empty. */
-  readonly documents: readonly Pick<NormalisedRecord, 'key' | 'hash' | 'text'>[];
+  readonly documents: readonly Pick<NormalisedRecord, 'key' | 'hash' | 'json'>[];
 }
 
 /** Turns what PostgreSQL could not hold into rejects; see `judge`. `refused`: what it could not of the page's own. */
@@ -65,16 +65,24 @@ export async function insertRelated(
     slice,
     rows,
   ]);
-  await copyRows(client, `copy ${relatedTable(run)} from stdin`, copyLines(slice, { sets, documents }));
+  const message = new CopyMessage(client, [
+    `copy ${relatedTable(run)} (slice_number, dataset, key, hash, source_timestamp, record) from stdin (format binary)`,
+  ]);
+  for (const { dataset, records } of sets) for (const record of records) addRow(message, { slice, dataset, ...record });
+  for (const document of documents) addRow(message, { slice, dataset: null, timestamp: null, ...document });
+  await message.send();
 }
 
-function* copyLines(slice: number, { sets, documents }: Omit<RelatedPage, 'parts'>): Iterable<string> {
-  for (const { dataset, records } of sets) {
-    for (const { key, hash, timestamp, text } of records)
-      yield `${slice}\t${copyText(dataset)}\t${copyText(key)}\t${hash}\t${timestamp ?? '\\N'}\t${copyText(text)}\n`;
-  }
-  for (const { key, hash, text } of documents)
-    yield `${slice}\t\\N\t${copyText(key)}\t${hash}\t\\N\t${copyText(text)}\n`;
+type RelatedRow = Omit<NormalisedRecord, 'needsCheck'> & { readonly slice: number; readonly dataset: string | null };
+
+function addRow(message: CopyMessage, { slice, dataset, key, hash, timestamp, json }: RelatedRow): void {
+  message.startRow(6, ((dataset?.length ?? 0) + key.length) * 3 + json.length);
+  message.addInteger(slice);
+  message.addText(dataset);
+  message.addText(key);
+  message.addUuid(hash);
+  message.addTimestamp(timestamp);
+  message.addBytes(json);
 }
 
 /** Takes back what slices have staged, in the transaction that sends them to their start. */

@@ -87,11 +87,13 @@ async function sortOut(
     candidates.map(({ record }) => record),
   );
   const reasons = new Map(refused.map((reject) => [reject.text, reject]));
-  for (const { id, record } of candidates) {
-    const reject = reasons.get(record.text);
-    if (reject !== undefined) still.push({ id, reject });
+  const storable: Candidate[] = [];
+  for (const candidate of candidates) {
+    const reject = reasons.get(candidate.record.json.toString());
+    if (reject === undefined) storable.push(candidate);
+    else still.push({ id: candidate.id, reject });
   }
-  return { candidates: candidates.filter(({ record }) => !reasons.has(record.text)), still };
+  return { candidates: storable, still };
 }
 
 /**
@@ -118,7 +120,7 @@ async function take(
     records.map((record) => record.key),
     records.map((record) => record.hash),
     records.map((record) => record.timestamp),
-    records.map((record) => record.text),
+    records.map((record) => record.json.toString()),
     at,
     run.id,
   ]);

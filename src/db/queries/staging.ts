@@ -3,7 +3,7 @@ import { isStoreTrouble } from '../../domain/classify.ts';
 import type { Drift } from '../../domain/drift.ts';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import type { Span } from '../../domain/span.ts';
-import { copyRows, copyText } from '../copy-rows.ts';
+import { CopyMessage } from '../copy-message.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { noteDrift } from './drift.ts';
 import { judge } from './judge-records.ts';
@@ -144,12 +144,25 @@ async function stageRows(pool: pg.Pool, claim: Claim, page: StagedPage): Promise
 
 /** Under the fence: moves the slice on and copies the page's rows, in one message. */
 async function copyPage(client: pg.PoolClient, claim: Claim, page: StagedPage): Promise<void> {
-  const statements = [
-    'set local synchronous_commit = off',
-    advance(claim, page),
-    `copy ${stagingTable(claim.run)} from stdin`,
-  ];
-  await copyRows(client, statements.join('; '), copyLines(claim.slice, page.records));
+  const statements = ['set local synchronous_commit = off', advance(claim, page), copyInto(claim.run)];
+  const message = new CopyMessage(client, statements);
+  addRows(message, claim.slice, page.records);
+  await message.send();
+}
+
+function copyInto(run: string): string {
+  return `copy ${stagingTable(run)} (slice_number, key, hash, source_timestamp, record) from stdin (format binary)`;
+}
+
+function addRows(message: CopyMessage, slice: number, records: readonly NormalisedRecord[]): void {
+  for (const { key, hash, timestamp, json } of records) {
+    message.startRow(5, key.length * 3 + json.length);
+    message.addInteger(slice);
+    message.addText(key);
+    message.addUuid(hash);
+    message.addTimestamp(timestamp);
+    message.addBytes(json);
+  }
 }
 
 /** What a plan brought along: rows that need not be fetched again. */
@@ -171,15 +184,11 @@ export async function stagePlanned(database: Database, run: string, page: Planne
       [run, slice, storable.length, rejects.length],
     );
     await insertRejects(client, { run, slice }, rejects);
-    await copyRows(client, `copy ${stagingTable(run)} from stdin`, copyLines(slice, storable));
+    const message = new CopyMessage(client, [copyInto(run)]);
+    addRows(message, slice, storable);
+    await message.send();
     return noteDrift(client, run, page.drift);
   });
-}
-
-function* copyLines(slice: number, records: readonly NormalisedRecord[]): Iterable<string> {
-  for (const { key, hash, timestamp, text } of records) {
-    yield `${slice}\t${copyText(key)}\t${hash}\t${timestamp ?? '\\N'}\t${copyText(text)}\n`;
-  }
 }
 
 /** The call that moves the slice on; values are written out, because a message of several statements takes no parameters. */

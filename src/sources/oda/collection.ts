@@ -1,41 +1,43 @@
 import { bodyStart } from '../../domain/classify.ts';
 import { TransientError } from '../../domain/errors.ts';
-import { sliceArrayElements } from '../../domain/json-text.ts';
+import { type JsonSlice, sliceElements } from '../../domain/json-bytes.ts';
 import { isRow } from '../normalise.ts';
 
 /** The JSON of a collection, as it came. */
 export interface Collection {
   readonly envelope: Record<string, unknown>;
   readonly values: readonly unknown[];
-  /** The source text of each value. */
-  readonly texts: readonly string[];
+  /** Each value as it came. */
+  readonly slices: readonly JsonSlice[];
 }
 
 /** Throws a TransientError for anything but a collection. */
-export function parseCollection(body: string): Collection {
+export function parseCollection(body: Buffer): Collection {
   const envelope = parseJson(body);
   const values = isRow(envelope) ? envelope['value'] : undefined;
   if (!isRow(envelope) || !Array.isArray(values)) throw notCollection(body);
-  const texts = sliceArrayElements(body, 'value');
-  if (texts?.length !== values.length) throw notCollection(body);
-  return { envelope, values, texts };
+  const slices = sliceElements(body, 'value');
+  if (slices?.length !== values.length) throw notCollection(body);
+  return { envelope, values, slices };
 }
 
-function parseJson(body: string): unknown {
+function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body);
+    return JSON.parse(body.toString());
   } catch (error) {
-    throw new TransientError(`The answer is not JSON, or cut short: ${bodyStart(body) || '(empty)'}`, {
+    const start = bodyStart(body);
+    throw new TransientError(`The answer is not JSON, or cut short: ${start || '(empty)'}`, {
       code: 'not-json',
-      facts: { bodyStart: bodyStart(body), length: body.length },
+      facts: { bodyStart: start, length: body.length },
       cause: error,
     });
   }
 }
 
-function notCollection(body: string): TransientError {
-  return new TransientError(`The answer is JSON, but not a collection with "value": ${bodyStart(body)}`, {
+function notCollection(body: Buffer): TransientError {
+  const start = bodyStart(body);
+  return new TransientError(`The answer is JSON, but not a collection with "value": ${start}`, {
     code: 'not-a-collection',
-    facts: { bodyStart: bodyStart(body) },
+    facts: { bodyStart: start },
   });
 }

@@ -1,6 +1,7 @@
 import type { Drift } from '../../domain/drift.ts';
 import { PermanentError } from '../../domain/errors.ts';
-import { cutProperties, sliceArrayElements } from '../../domain/json-text.ts';
+import { type JsonSlice, sliceElements, sliceOne } from '../../domain/json-bytes.ts';
+import { cutProperties } from '../../domain/json-text.ts';
 import type { Entity } from '../../domain/record.ts';
 import type { Expansion } from '../../domain/relations.ts';
 import { isRow, normaliseRecord } from '../normalise.ts';
@@ -9,10 +10,10 @@ import type { NestedPart, NestedRelation, NestedRow, Rest, SourceQuery } from '.
 import { parseCollection } from './collection.ts';
 import { expandPaths } from './page-url.ts';
 
-/** Rows as they came: each value, and its text on one line. */
+/** Rows as they came: each value, and its bytes. */
 interface Rows {
   readonly rows: readonly unknown[];
-  readonly texts: readonly string[];
+  readonly slices: readonly JsonSlice[];
 }
 
 /** The rows of each expansion, gathered from all parents of a page. */
@@ -43,14 +44,14 @@ interface Taking {
   readonly gathered: Gathered;
 }
 
-function takeRows({ rows, texts }: Rows, taking: Taking): NestedRow[] {
-  return rows.map((row, index) => takeRow(row, texts[index] ?? '', taking));
+function takeRows({ rows, slices }: Rows, taking: Taking): NestedRow[] {
+  return slices.slice(0, rows.length).map((slice, index) => takeRow(rows[index], slice, taking));
 }
 
-function takeRow(row: unknown, text: string, { entity, expand, gathered }: Taking): NestedRow {
-  if (!isRow(row) || expand.length === 0) return { taken: normaliseRecord(text, row, entity), relations: [] };
+function takeRow(row: unknown, slice: JsonSlice, { entity, expand, gathered }: Taking): NestedRow {
+  if (!isRow(row) || expand.length === 0) return { taken: normaliseRecord(slice, row, entity), relations: [] };
   const names = new Set(expand.map(({ relation }) => relation));
-  const own = cutProperties(text, (name) => names.has(name.split('@odata.')[0] ?? ''));
+  const own = cutProperties(slice.json.toString(), (name) => names.has(name.split('@odata.')[0] ?? ''));
   const relations = expand.map((expansion): NestedRelation => {
     const { relation } = expansion;
     if (!Object.hasOwn(row, relation)) throw expandIgnored(entity, row, relation);
@@ -66,14 +67,14 @@ function takeRow(row: unknown, text: string, { entity, expand, gathered }: Takin
       rest: isCut ? { expansion, link, full: Math.max(1, rows.rows.length) } : null,
     };
   });
-  return { taken: normaliseRecord(own.text, row, entity), relations };
+  return { taken: normaliseRecord(sliceOne(own.text), row, entity), relations };
 }
 
 /** A collection, one record, or none. */
 function rowsOf(value: unknown, text: string): Rows {
-  if (value === null) return { rows: [], texts: [] };
-  if (!Array.isArray(value)) return { rows: [value], texts: [text] };
-  return { rows: value, texts: sliceArrayElements(`{"value":${text}}`, 'value') ?? [] };
+  if (value === null) return { rows: [], slices: [] };
+  if (!Array.isArray(value)) return { rows: [value], slices: [sliceOne(text)] };
+  return { rows: value, slices: sliceElements(Buffer.from(`{"value":${text}}`), 'value') ?? [] };
 }
 
 function expandIgnored({ name, keyField }: Entity, row: Readonly<Record<string, unknown>>, relation: string) {
@@ -120,11 +121,11 @@ export function restPath({ expansion, link }: Rest, baseUrl: string): string {
 }
 
 /** What came of it, and what is still missing. */
-export function readRest(rest: Rest, body: string): NestedPart {
+export function readRest(rest: Rest, body: Buffer): NestedPart {
   const { expansion, full } = rest;
-  const { envelope, values, texts } = parseCollection(body);
+  const { envelope, values, slices } = parseCollection(body);
   const gathered: Gathered = new Map([[expansion, [...values]]]);
-  const rows = takeRows({ rows: values, texts }, { entity: expansion.entity, expand: expansion.expand, gathered });
+  const rows = takeRows({ rows: values, slices }, { entity: expansion.entity, expand: expansion.expand, gathered });
   const link = envelope['odata.nextLink'];
   const next = typeof link === 'string' && link !== '' ? link : linkBehind(rest, values.length);
   const drift = [...gathered].flatMap(([each, found]) => driftOf(each, found));

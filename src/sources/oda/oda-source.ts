@@ -77,7 +77,10 @@ interface Metadata {
 }
 
 async function loadMetadata(fetch: SourceFetch): Promise<Metadata> {
-  const read = (xml: string): Metadata => ({ entities: parseMetadata(xml), relations: () => parseRelations(xml) });
+  const read = (body: Buffer): Metadata => {
+    const xml = body.toString();
+    return { entities: parseMetadata(xml), relations: () => parseRelations(xml) };
+  };
   return (await fetch('$metadata', read, { accept: 'application/xml' })).value;
 }
 

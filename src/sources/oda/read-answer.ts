@@ -1,5 +1,6 @@
 import type { Drift } from '../../domain/drift.ts';
 import { PermanentError } from '../../domain/errors.ts';
+import type { JsonSlice } from '../../domain/json-bytes.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import { hasIntegerKey, isReject, isRow, normaliseRecord } from '../normalise.ts';
 import { observeFields } from '../observe-fields.ts';
@@ -42,15 +43,15 @@ interface ReadOptions {
  * Reads the JSON of a collection. Throws a TransientError for anything but a collection, a PermanentError
  * (`filter-ignored`, `order-ignored`) when the rows show that the source did not do what was asked.
  */
-export function readAnswer(query: SourceQuery, body: string, options: ReadOptions = {}): Answer {
-  const { envelope, values, texts } = parseCollection(body);
+export function readAnswer(query: SourceQuery, body: Buffer, options: ReadOptions = {}): Answer {
+  const { envelope, values, slices } = parseCollection(body);
   const most = options.most ?? values.length;
   const rows = values.slice(0, most);
   checkFilter(rows, query);
   const parts =
-    options.isExpanded && query.expand?.length ? readNested({ rows, texts }, query.entity, query.expand) : null;
+    options.isExpanded && query.expand?.length ? readNested({ rows, slices }, query.entity, query.expand) : null;
   const nested = parts?.rows ?? null;
-  const { records, rejects, trailingRejects } = normaliseRows({ rows, texts, nested }, query.entity);
+  const { records, rejects, trailingRejects } = normaliseRows({ rows, slices, nested }, query.entity);
   if (options.order === 'newest') checkNewestFirst(records, query);
   else if (hasIntegerKey(query.entity)) checkOrder(records, options.order ?? 'ascending', query);
   return {
@@ -84,18 +85,20 @@ type Normalised = Pick<Answer, 'records' | 'rejects' | 'trailingRejects'>;
 
 interface Rows {
   readonly rows: readonly unknown[];
-  readonly texts: readonly string[];
+  readonly slices: readonly JsonSlice[];
   /** The same, taken apart, where something came nested in them. */
   readonly nested: readonly NestedRow[] | null;
 }
 
 /** A row sent twice is one record. When its two versions differ, it changed while it was read: the last one is newer. */
-function normaliseRows({ rows, texts, nested }: Rows, entity: Entity): Normalised {
+function normaliseRows({ rows, slices, nested }: Rows, entity: Entity): Normalised {
   const records = new Map<string, NormalisedRecord>();
   const rejects: RejectedRecord[] = [];
   let before = 0; // rejects that came before the last record
   for (const [index, row] of rows.entries()) {
-    const normalised = nested?.[index]?.taken ?? normaliseRecord(texts[index] ?? '', row, entity);
+    const slice = slices[index];
+    if (slice === undefined) break; // each row has one
+    const normalised = nested?.[index]?.taken ?? normaliseRecord(slice, row, entity);
     if (isReject(normalised)) {
       rejects.push(normalised);
     } else {

@@ -4,11 +4,11 @@ import type { Page, PagePosition, SourceQuery } from '../source.ts';
 import { type Answer, readAnswer } from './read-answer.ts';
 
 /** What the answer to `pagePath(query, position)` means. The next cursor is always beyond this one: no walk loops. */
-export function readPage(query: SourceQuery, position: PagePosition, body: string): Page {
+export function readPage(query: SourceQuery, position: PagePosition, body: Buffer): Page {
   return position.strategy === 'keyset' ? readKeysetPage(query, position, body) : readOffsetPage(query, position, body);
 }
 
-function readKeysetPage(query: SourceQuery, position: PagePosition, body: string): Page {
+function readKeysetPage(query: SourceQuery, position: PagePosition, body: Buffer): Page {
   const answer = readAnswer(query, body, { isExpanded: true });
   for (const record of answer.records) checkInside(record, position, query);
   const { records, rejects, trailingRejects, received, drift, nested } = answer;
@@ -47,7 +47,7 @@ function checkInside({ key }: NormalisedRecord, { cursor, span }: PagePosition, 
 }
 
 /** Advances by the rows received, whatever was asked for: the source may cap its pages lower than it is thought to. */
-function readOffsetPage(query: SourceQuery, { span, cursor }: PagePosition, body: string): Page {
+function readOffsetPage(query: SourceQuery, { span, cursor }: PagePosition, body: Buffer): Page {
   const { records, rejects, received, drift, nested } = readAnswer(query, body, {
     most: span.upto - cursor,
     isExpanded: true,

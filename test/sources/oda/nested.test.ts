@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PermanentError, TransientError } from '../../../src/domain/errors.ts';
+import { sliceOne } from '../../../src/domain/json-bytes.ts';
 import { cutProperties } from '../../../src/domain/json-text.ts';
 import { relatedEntities, tidyPaths } from '../../../src/domain/relations.ts';
 import { parseMetadata } from '../../../src/sources/oda/metadata.ts';
@@ -9,7 +10,7 @@ import { followPaths, parseRelations } from '../../../src/sources/oda/relations.
 import type { Rest } from '../../../src/sources/source.ts';
 import { metadataXml } from '../../../src/twin/metadata-xml.ts';
 import { odaSchema } from '../../../src/twin/oda-schema.ts';
-import { everything } from '../setup.ts';
+import { everything, textOf } from '../setup.ts';
 
 const xml = metadataXml(odaSchema);
 const known = { entities: parseMetadata(xml), relations: parseRelations(xml) };
@@ -58,15 +59,19 @@ describe('rows with records inside', () => {
   const expand = expansionsOf('Afstemning', 'Stemme/Aktør');
   const text = (stemme: string) => `{"Stemme":${stemme},"id":1,"nummer":1.50,"kommentar":"}],\\"Stemme\\":"}`;
   const read = (...texts: string[]) =>
-    readNested({ rows: texts.map((each) => JSON.parse(each) as unknown), texts }, entityOf('Afstemning'), expand);
+    readNested(
+      { rows: texts.map((each) => JSON.parse(each) as unknown), slices: texts.map(sliceOne) },
+      entityOf('Afstemning'),
+      expand,
+    );
 
   it('are taken apart to the byte, as deep as was asked for', () => {
     const ballot = '{"Aktør":{"id":7,"navn":"\\u00e6"},"id":20,"typeid":-0}';
     const { rows } = read(text(`[${ballot},{"id":21,"Aktør":null}]`));
-    expect(rows[0]?.taken.text).toBe('{"id":1,"nummer":1.50,"kommentar":"}],\\"Stemme\\":"}');
+    expect(rows.map(({ taken }) => textOf(taken))[0]).toBe('{"id":1,"nummer":1.50,"kommentar":"}],\\"Stemme\\":"}');
     const [ballots] = rows[0]?.relations ?? [];
-    expect(ballots?.rows.map(({ taken }) => taken.text)).toEqual(['{"id":20,"typeid":-0}', '{"id":21}']);
-    expect(ballots?.rows.map((row) => row.relations[0]?.rows.map(({ taken }) => taken.text))).toEqual([
+    expect(ballots?.rows.map(({ taken }) => textOf(taken))).toEqual(['{"id":20,"typeid":-0}', '{"id":21}']);
+    expect(ballots?.rows.map((row) => row.relations[0]?.rows.map(({ taken }) => textOf(taken)))).toEqual([
       ['{"id":7,"navn":"\\u00e6"}'],
       [],
     ]);
@@ -77,7 +82,7 @@ describe('rows with records inside', () => {
     const cut =
       '{"id":1,"Stemme@odata.nextLink":"http://x/api/Afstemning(1)/Stemme?$skip=2","Stemme":[{"id":2,"ny":1,"Aktør":null},3]}';
     const { rows, drift } = read(cut);
-    expect(rows[0]?.taken.text).toBe('{"id":1}');
+    expect(rows.map(({ taken }) => textOf(taken))[0]).toBe('{"id":1}');
     expect(rows[0]?.relations[0]?.rest).toMatchObject({ full: 2, link: 'http://x/api/Afstemning(1)/Stemme?$skip=2' });
     expect(rows[0]?.relations[0]?.rows[1]?.taken).toMatchObject({ reason: 'not-an-object' });
     expect(drift.find(({ kind }) => kind === 'unknown-field')).toMatchObject({ field: 'Stemme.ny', key: '2' });
@@ -125,12 +130,14 @@ describe('the rest of a nested collection', () => {
   it('goes on where the next link leads, or behind a full page without one, and ends with a page that is not full', () => {
     const link = `${base}Afstemning(1)/Stemme?$skip=2`;
     const body = (ids: number[], next = '') =>
-      JSON.stringify({ value: ids.map((id) => ({ id, Aktør: null })), ...(next && { 'odata.nextLink': next }) });
+      Buffer.from(
+        JSON.stringify({ value: ids.map((id) => ({ id, Aktør: null })), ...(next && { 'odata.nextLink': next }) }),
+      );
     expect(readRest(rest(link), body([3, 4], `${base}next`)).rest?.link).toBe(`${base}next`);
     expect(readRest(rest(link), body([3, 4])).rest?.link).toBe(`${base}Afstemning(1)/Stemme?$skip=4`);
     expect(readRest(rest(link), body([3])).rest).toBeNull();
     expect(readRest(rest(link), body([])).rest).toBeNull();
-    expect(() => readRest(rest(link), '{"error":1}')).toThrow(TransientError);
-    expect(() => readRest(rest(link), '{"value":[{"id":1}]}')).toThrow(PermanentError);
+    expect(() => readRest(rest(link), Buffer.from('{"error":1}'))).toThrow(TransientError);
+    expect(() => readRest(rest(link), Buffer.from('{"value":[{"id":1}]}'))).toThrow(PermanentError);
   });
 });

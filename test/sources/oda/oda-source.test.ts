@@ -172,7 +172,7 @@ describe('a page that is not one', () => {
     const query = await context.query();
     context.twin.setBehaviour({ faults: [faultOf(fault, count)] });
     const at = { strategy: 'keyset' as const, span: { after: 9, upto: 757 }, cursor: 9, pageSize: 100 };
-    const read = (body: string) => context.source.readPage(query, at, body);
+    const read = (body: Buffer) => context.source.readPage(query, at, body);
     return failure(context.fetch(context.source.pagePath(query, at), read));
   };
   const faultOf = (fault: Behaviour['faults'][number]['fault'], count?: number) =>
