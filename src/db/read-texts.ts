@@ -23,32 +23,6 @@ export function readTexts(
   });
 }
 
-export interface Placed {
-  /** A query of places (ctid) in `table`, in the order in which the rows are wanted. */
-  readonly places: string;
-  readonly table: string;
-}
-
-/**
- * The column `record` of the rows at these places, in their order. Sorting places and fetching what stands there some
- * thousands at a time writes nothing to the disk; sorting the records themselves writes and reads all of them once more.
- */
-export function readPlaced(
-  database: Pick<Database, 'pool'>,
-  { places, table }: Placed,
-  rowsAtATime = READ_ROWS,
-): AsyncGenerator<string[]> {
-  const text = `select s.record from unnest($1::tid[]) with ordinality as o (place, position)
-    join ${table} s on s.ctid = o.place order by o.position`;
-  return read(database, { query: places, values: [], rowsAtATime }, async (client, fetchPlaces) => {
-    const { rows: found } = await client.query<[string]>({ text: fetchPlaces, rowMode: 'array' });
-    if (found.length === 0) return [];
-    const values = [found.map(([place]) => place)];
-    const { rows } = await client.query<[string]>({ text, values, rowMode: 'array' });
-    return rows.map(([record]) => record);
-  });
-}
-
 /** As `readTexts`, for rows of several columns. */
 export function readRows<Row extends pg.QueryResultRow>(
   database: Pick<Database, 'pool'>,

@@ -1,6 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { isRawNumber } from '../domain/json-text.ts';
-import type { Exporter, ExportRecord, Fields, RecordEncoder } from './exporter.ts';
+import type { Exporter, Fields, RecordEncoder } from './exporter.ts';
+import { parseFields } from './parse-fields.ts';
 
 /**
  * RFC 4180 with a header, but with line feeds as record ends, in UTF-8 without a byte order mark. Fields that are not in `columns` are left out.
@@ -15,11 +16,14 @@ export const csvExporter: Exporter = { format: 'csv', extension: 'csv', open };
 const options = { header: false, quoted_match: [/^$/] };
 
 function open(columns: readonly string[]): RecordEncoder {
-  const row = (record: ExportRecord) => cells(record.fields, columns);
   return {
     begin: () => stringify([[...columns]], options),
     // Batches, because each call reads its options anew; arrays, because names with a dot would be taken for paths.
-    encode: (records) => stringify(records.map(row), options),
+    encode: (records) =>
+      stringify(
+        records.ends.map((_end, index) => cells(parseFields(records, index), columns)),
+        options,
+      ),
     end: () => '',
   };
 }

@@ -1,5 +1,6 @@
 import { SheafError } from '../domain/errors.ts';
 import type { ExportFormat } from '../domain/harvest-request.ts';
+import type { RecordLines } from '../domain/record-lines.ts';
 
 /**
  * What an exporter is.
@@ -8,8 +9,8 @@ import type { ExportFormat } from '../domain/harvest-request.ts';
  * records looks like, and what stands after the last. Being a plain function of its records, it needs no backpressure, no errors of disks and no clean-up:
  * `writeExports` has these once for all formats. A format that works in blocks (a columnar one, say) keeps records back in `encode` and gives them in `end`.
  *
- * A record comes as text and as fields. The text is the record's own JSON, on one line: a format that is JSON copies it, and so loses nothing. The fields are
- * parsed when a format first asks for them, once for all formats, with numbers that a double cannot hold kept as raw numbers (`domain/json-text.ts`).
+ * Records come as lines: the bytes of each one's own JSON. A format that is JSON copies them, and so loses nothing; any other can have a record's fields of
+ * `parseFields`, with numbers that a double cannot hold kept as raw numbers (`domain/json-text.ts`).
  *
  * To add a format: implement `Exporter` in a file of its own, add its name to `exportFormats` in `domain/harvest-request.ts` and itself to the table in `write-export.ts`, and let the
  * conformance suite (`test/exporters/conformance.test.ts`) read it back.
@@ -18,19 +19,14 @@ import type { ExportFormat } from '../domain/harvest-request.ts';
 /** A record's fields, as JSON values. */
 export type Fields = Record<string, unknown>;
 
-export interface ExportRecord {
-  /** The record's JSON text, on one line. */
-  readonly text: string;
-  readonly fields: Fields;
-}
-
 /** Text is written as UTF-8. */
 export type Chunk = string | Uint8Array;
 
-/** Encodes the records of one file. Called in this order: `begin` once, `encode` any number of times, `end` once. */
+/** Encodes the records of one file. Called in this order: `begin` once, `encode` any number of times, `end` once. What one call gives holds until the next. */
 export interface RecordEncoder {
   begin(): Chunk;
-  encode(records: readonly ExportRecord[]): Chunk;
+  /** Throws `BadRecord` for what is not a record. */
+  encode(records: RecordLines): Chunk;
   end(): Chunk;
 }
 
@@ -66,6 +62,17 @@ export class ExportError extends SheafError {
   constructor(message: string, { code, path, cause }: { code: ExportErrorCode; path: string; cause?: unknown }) {
     super(message, { code, facts: { path }, cause });
     this.path = path;
+  }
+}
+
+/** One of the records that were given is none, or cannot be shaped; the cause is why. */
+export class BadRecord extends Error {
+  /** Its place among them, from 0. */
+  readonly index: number;
+
+  constructor(index: number, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.index = index;
   }
 }
 

@@ -1,14 +1,8 @@
-import type { Exporter, ExportRecord } from './exporter.ts';
+import type { Exporter } from './exporter.ts';
 
-/** One record a line, each in its own text, and a line feed after each. No records: an empty file. */
+/** One record a line, each in its own bytes, and a line feed after each: what records come as. No records: an empty file. */
 export const ndjsonExporter: Exporter = {
   format: 'ndjson',
   extension: 'ndjson',
-  open: () => ({ begin: () => '', encode: lines, end: () => '' }),
+  open: () => ({ begin: () => '', encode: ({ bytes }) => bytes, end: () => '' }),
 };
-
-function lines(records: readonly ExportRecord[]): string {
-  let text = '';
-  for (const record of records) text += record.text + '\n';
-  return text;
-}

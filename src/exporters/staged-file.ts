@@ -4,7 +4,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Chunk, toFileError } from './exporter.ts';
 
-/** Characters to gather before they are written: large enough to make calls, hashing and encoding cheap, small enough to stay in the cache. */
+/** Bytes to gather before they are written: large enough to make calls and hashing cheap, small enough to stay in the cache. */
 const writeSize = 256 * 1024;
 
 const temporaryName = /^\..+\.[0-9a-f]{12}\.sheaf-tmp$/;
@@ -24,10 +24,10 @@ export class StagedFile {
   readonly #temporary: string;
   readonly #handle: FileHandle;
   readonly #hash = createHash('sha256');
-  /** A UTF-16 code unit takes up to three bytes of UTF-8, and the last chunk added may be large. */
-  readonly #buffer = Buffer.allocUnsafeSlow(writeSize * 3 * 4);
+  /** The same memory for all that is gathered: new memory would pile up faster than it is collected. */
+  readonly #gathered = Buffer.allocUnsafeSlow(writeSize);
+  #size = 0;
   #bytes = 0;
-  #pending = '';
   #isOpen = true;
   #isTemporary = true;
 
@@ -47,18 +47,15 @@ export class StagedFile {
     }
   }
 
-  /** Resolves when the chunk is written, or small enough to wait for the next one. To be awaited before the next call. */
+  /** Resolves when the chunk is written, or has been gathered: what it is made of may then change. To be awaited before the next call. */
   async write(chunk: Chunk): Promise<void> {
-    if (typeof chunk === 'string') {
-      this.#pending += chunk;
-      if (this.#pending.length >= writeSize) await this.#flush();
-      return;
-    }
-    await this.#flush();
-    await this.#writeBytes(chunk);
+    const most = typeof chunk === 'string' ? chunk.length * 3 : chunk.length; // a UTF-16 code unit takes up to three bytes
+    if (this.#size + most > writeSize) await this.#flush();
+    if (most > writeSize) await this.#writeBytes(typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk);
+    else this.#gather(chunk);
   }
 
-  /** Writes what is pending, and returns when the disk has it all. */
+  /** Writes what is gathered, and returns when the disk has it all. */
   async seal(): Promise<{ bytes: number; sha256: string }> {
     await this.#flush();
     try {
@@ -93,17 +90,19 @@ export class StagedFile {
     this.#isTemporary = false;
   }
 
-  async #flush(): Promise<void> {
-    if (this.#pending === '') return;
-    const text = this.#pending;
-    this.#pending = '';
-    await this.#writeBytes(this.#encode(text));
+  #gather(chunk: Chunk): void {
+    if (typeof chunk === 'string') {
+      this.#size += this.#gathered.write(chunk, this.#size, 'utf8');
+    } else {
+      this.#gathered.set(chunk, this.#size);
+      this.#size += chunk.length;
+    }
   }
 
-  /** Into the same buffer each time, which is free again when the write is awaited: new ones would pile up faster than they are collected. */
-  #encode(text: string): Uint8Array {
-    if (text.length * 3 > this.#buffer.byteLength) return Buffer.from(text, 'utf8');
-    return this.#buffer.subarray(0, this.#buffer.write(text, 'utf8'));
+  async #flush(): Promise<void> {
+    const bytes = this.#gathered.subarray(0, this.#size);
+    this.#size = 0;
+    if (bytes.length > 0) await this.#writeBytes(bytes);
   }
 
   async #writeBytes(bytes: Uint8Array): Promise<void> {

@@ -1,12 +1,13 @@
 import { basename } from 'node:path';
 import type { ExportFormat } from '../domain/harvest-request.ts';
+import type { RecordLines } from '../domain/record-lines.ts';
 import { csvExporter } from './csv.ts';
 import { createDirectory, removeFiles, syncDirectory } from './export-directory.ts';
-import { ExportError, type Exporter, type ExportRecord, type Fields, type RecordEncoder } from './exporter.ts';
+import { BadRecord, ExportError, type ExportErrorCode, type Exporter, type RecordEncoder } from './exporter.ts';
 import { jsonExporter } from './json.ts';
 import { type ManifestFacts, type PublishedFile, removeManifest, stageManifest } from './manifest.ts';
 import { ndjsonExporter } from './ndjson.ts';
-import { ShapedRecord, SourceRecord } from './source-record.ts';
+import { shaper, type Transform } from './shape-records.ts';
 import { StagedFile } from './staged-file.ts';
 
 export const exporters: Readonly<Record<ExportFormat, Exporter>> = {
@@ -15,9 +16,6 @@ export const exporters: Readonly<Record<ExportFormat, Exporter>> = {
   csv: csvExporter,
 };
 
-/** Records to encode at once: bounds the text in memory, whatever the size of the batches that come. */
-const encodeSize = 250;
-
 /** The files of one stream of records, a file for each format. */
 export interface ExportSet {
   /** The files are called `<baseName>.<extension>`. */
@@ -25,10 +23,10 @@ export interface ExportSet {
   readonly formats: readonly ExportFormat[];
   /** The columns of CSV, in order; other formats ignore them. Of the transformed records, when there is a `transform`. */
   readonly columns: readonly string[];
-  /** Batches of records, each the text of one JSON object. Pulled no faster than they are written. Should heed `signal` itself while it waits. */
-  readonly records: AsyncIterable<readonly string[]> | Iterable<readonly string[]>;
+  /** Batches of records, some hundred kilobytes each. Pulled no faster than they are written. Should heed `signal` itself while it waits. */
+  readonly records: AsyncIterable<RecordLines> | Iterable<RecordLines>;
   /** Gives each record another shape. What it gets may hold raw numbers (`isRawNumber`), which it may pass on; what it returns must be JSON values. */
-  readonly transform?: ((record: Fields) => Fields) | undefined;
+  readonly transform?: Transform | undefined;
 }
 
 export interface ExportRequest extends ExportSet {
@@ -127,79 +125,42 @@ async function openOutput(request: ExportRequest, exporter: Exporter): Promise<O
 }
 
 async function encodeAll(request: ExportRequest, outputs: readonly Output[]): Promise<number> {
-  const { directory: path, signal, records: batches } = request;
+  const { signal, records: batches, transform } = request;
+  const shape = transform && shaper(transform);
   let count = 0;
   try {
     for (const { file, encoder } of outputs) await file.write(encoder.begin());
     for await (const batch of batches) {
-      for (let from = 0; from < batch.length; from += encodeSize) {
-        signal?.throwIfAborted();
-        const texts = batch.slice(from, from + encodeSize);
-        await encodeBatch({ texts, first: count + 1, request, outputs });
-        count += texts.length;
-      }
+      signal?.throwIfAborted();
+      const records = shape?.(batch) ?? batch;
+      for (const { file, encoder } of outputs) await file.write(encoder.encode(records));
+      count += records.ends.length;
     }
     signal?.throwIfAborted();
     for (const { file, encoder } of outputs) await file.write(encoder.end());
     return count;
   } catch (error) {
-    // Files and records throw ExportError: anything else came out of the stream.
-    if (error instanceof ExportError) throw error;
-    if (signal?.aborted)
-      throw new ExportError(`The export into ${path} was stopped after ${count} records.`, {
-        code: 'aborted',
-        path,
-        cause: error,
-      });
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ExportError(`Could not read the records to export into ${path}, after ${count}: ${reason}`, {
-      code: 'records-failed',
-      path,
-      cause: error,
-    });
+    throw toExportError(error, request, count);
   }
 }
 
-interface Batch {
-  readonly texts: readonly string[];
-  /** The ordinal of the first of them, from 1. */
-  readonly first: number;
-  readonly request: ExportRequest;
-  readonly outputs: readonly Output[];
-}
-
-async function encodeBatch({ texts, first, request, outputs }: Batch): Promise<void> {
-  const { transform, directory } = request;
-  const records = texts.map((text) =>
-    transform === undefined ? new SourceRecord(text) : new ShapedRecord(text, transform),
-  );
-  for (const { encoder, file } of outputs) {
-    const chunk = encodeOrBlame(encoder, records, { first, path: directory });
-    await file.write(chunk);
+/** Of what came in between after so many records. */
+function toExportError(error: unknown, { directory: path, signal }: ExportRequest, count: number): ExportError {
+  if (error instanceof ExportError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const refuse = (message: string, code: ExportErrorCode, cause = error) =>
+    new ExportError(message, { code, path, cause });
+  if (error instanceof BadRecord) {
+    const ordinal = count + error.index + 1;
+    return refuse(
+      `Record ${ordinal} of the export into ${path} cannot be written: ${reason}`,
+      'bad-record',
+      error.cause,
+    );
   }
-}
-
-function encodeOrBlame(
-  encoder: RecordEncoder,
-  records: readonly ExportRecord[],
-  facts: { first: number; path: string },
-): ReturnType<RecordEncoder['encode']> {
-  try {
-    return encoder.encode(records);
-  } catch (error) {
-    const index = records.findIndex((record) => !isReadable(record));
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `Record ${facts.first + Math.max(index, 0)} of the export into ${facts.path} cannot be written: ${reason}`;
-    throw new ExportError(message, { code: 'bad-record', path: facts.path, cause: error });
-  }
-}
-
-function isReadable(record: ExportRecord): boolean {
-  try {
-    return record.text !== undefined && record.fields !== undefined;
-  } catch {
-    return false;
-  }
+  if (signal?.aborted) return refuse(`The export into ${path} was stopped after ${count} records.`, 'aborted');
+  // Files and encoders are accounted for: anything else came out of the stream.
+  return refuse(`Could not read the records to export into ${path}, after ${count}: ${reason}`, 'records-failed');
 }
 
 async function finish({ exporter, file }: Output, records: number): Promise<PublishedFile> {

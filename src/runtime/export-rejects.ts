@@ -1,8 +1,9 @@
 import { basename, dirname } from 'node:path';
 import { readRejects } from '../db/queries/rejects.ts';
 import type { RejectRow } from '../db/schema.ts';
+import { linesOf } from '../domain/record-lines.ts';
 import { createDirectory, syncDirectory } from '../exporters/export-directory.ts';
-import type { Chunk, ExportRecord } from '../exporters/exporter.ts';
+import type { Chunk } from '../exporters/exporter.ts';
 import { StagedFile } from '../exporters/staged-file.ts';
 import { exporters } from '../exporters/write-export.ts';
 import type { SheafContext } from './context.ts';
@@ -31,22 +32,23 @@ export async function* exportRejects(
   yield encoder.begin();
   for (const run of target.runs.toReversed()) {
     for await (const rows of readRejects(context.database, run.id, reason)) {
-      yield encoder.encode(rows.map((row) => exportRecord(row, row.dataset ?? run.dataset)));
+      const texts = rows.map((row) => textOf({ ...row, dataset: row.dataset ?? run.dataset }, format));
+      yield Buffer.from(encoder.encode(linesOf(texts))); // of its own: who reads it may still hold it when the next is asked for
     }
   }
   yield encoder.end();
 }
 
-function exportRecord(row: RejectRow, dataset: string): ExportRecord {
-  const facts = factsOf({ ...row, dataset });
-  return { text: lineOf(JSON.stringify(facts), row.record), fields: { ...facts, record: row.record } };
+function textOf(row: RejectRow & { readonly dataset: string }, format: RejectFormat): string {
+  const facts = factsOf(row);
+  return format === 'csv'
+    ? JSON.stringify({ ...facts, record: row.record })
+    : withRecord(JSON.stringify(facts), row.record);
 }
 
 /** The record goes in as it is: to parse it and write it anew would round its numbers. */
-function lineOf(facts: string, record: string): string {
-  const field = isJson(record)
-    ? `"record":${record.replaceAll(/[\r\n]/g, ' ')}` // line breaks can only stand between tokens
-    : `"text":${JSON.stringify(record)}`;
+function withRecord(facts: string, record: string): string {
+  const field = isJson(record) ? `"record":${record}` : `"text":${JSON.stringify(record)}`;
   return `${facts.slice(0, -1)},${field}}`;
 }
 

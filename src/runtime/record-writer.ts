@@ -1,4 +1,4 @@
-import { SourceRecord } from '../exporters/source-record.ts';
+import { linesOf } from '../domain/record-lines.ts';
 import { exporters } from '../exporters/write-export.ts';
 import type { RecordWriter, StreamFormat } from '../server/server-context.ts';
 
@@ -7,7 +7,8 @@ export function openRecordWriter(format: StreamFormat, columns: readonly string[
   const encoder = exporters[format].open(columns);
   return {
     begin: () => encoder.begin(),
-    encode: (texts) => encoder.encode(texts.map((text) => new SourceRecord(text))),
+    // In memory of its own: what is sent may still wait when the next is asked for.
+    encode: (texts) => Buffer.from(encoder.encode(linesOf(texts))),
     end: () => encoder.end(),
   };
 }

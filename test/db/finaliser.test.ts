@@ -16,6 +16,7 @@ import { listSlices, sliceTotals } from '../../src/db/queries/slices.ts';
 import { stagedBySlice, stagePage } from '../../src/db/queries/staging.ts';
 import type { Proof } from '../../src/domain/proof.ts';
 import type { NormalisedRecord } from '../../src/domain/record.ts';
+import { textsOf } from '../../src/domain/record-lines.ts';
 
 import { claimed, deadWorker, livingWorker, page, record, setUpRun } from './setup.ts';
 
@@ -131,7 +132,7 @@ describe('a merge of overlapping pages', () => {
     expect(await mergeStaged(database, finalising, overlapping)).toMatchObject(counts);
     const { rows } = await database.pool.query(`select data ->> 'n' as n from sheaf.records`);
     expect(rows).toEqual([{ n: '2' }]);
-    for await (const texts of readStaged(database, run, true)) expect(texts).toEqual(['{"id":1,"n":2}']);
+    for await (const lines of readStaged(database, run, true)) expect(textsOf(lines)).toEqual(['{"id":1,"n":2}']);
   });
 });
 

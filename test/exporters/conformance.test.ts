@@ -2,6 +2,7 @@ import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
 import { type ExportFormat, exportFormats } from '../../src/domain/harvest-request.ts';
 import { parseLossless } from '../../src/domain/json-text.ts';
+import { linesOf } from '../../src/domain/record-lines.ts';
 import { exporters, writeExports } from '../../src/exporters/write-export.ts';
 import { exportRequest, measureFile, publishedTexts } from './setup.ts';
 
@@ -112,10 +113,10 @@ describe.each(exportFormats)('the exporter for %s', (format) => {
     const sums = new Set<string>();
     for (const size of [1, 7, 1000, 5000]) {
       const batches = Array.from({ length: Math.ceil(texts.length / size) }, (_, index) =>
-        texts.slice(index * size, (index + 1) * size),
+        linesOf(texts.slice(index * size, (index + 1) * size)),
       );
       const staged = await writeExports(
-        await exportRequest([], { formats: [format], columns, records: [[], ...batches, []] }),
+        await exportRequest([], { formats: [format], columns, records: [linesOf([]), ...batches, linesOf([])] }),
       );
       sums.add(staged.files[0]?.sha256 ?? '');
       await staged.discard();

@@ -1,6 +1,7 @@
 /** Exports in a process of its own, for what would harm the test's: little memory, another user, a full disk, a kill. Prints one JSON line. */
 
 import type { ExportFormat } from '../../src/domain/harvest-request.ts';
+import { linesOf, type RecordLines } from '../../src/domain/record-lines.ts';
 import { ExportError } from '../../src/exporters/exporter.ts';
 import { writeExports } from '../../src/exporters/write-export.ts';
 
@@ -22,11 +23,11 @@ export interface ChildAnswer {
 const batchSize = 1000;
 const record = JSON.stringify({ id: 1, titel: 'Om "æøå",\n'.repeat(90) });
 
-async function* batches(order: ChildOrder): AsyncGenerator<readonly string[]> {
+async function* batches(order: ChildOrder): AsyncGenerator<RecordLines> {
   const count = Math.ceil((order.megabytes * 1e6) / (Buffer.byteLength(record) * batchSize));
   for (let index = 0; index < count; index++) {
     if (index === order.pauseAt) await pause();
-    yield Array.from({ length: batchSize }, () => record);
+    yield linesOf(Array.from({ length: batchSize }, () => record));
   }
 }
 

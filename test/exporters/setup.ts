@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { linesOf, type RecordLines } from '../../src/domain/record-lines.ts';
 import { type ExportRequest, writeExports } from '../../src/exporters/write-export.ts';
 
 /** A fresh directory, removed when the test ends. */
@@ -38,8 +39,8 @@ export async function publishedTexts(request: ExportRequest): Promise<Record<str
   );
 }
 
-export async function* batchesOf(texts: readonly string[], size: number): AsyncGenerator<readonly string[]> {
-  for (let from = 0; from < texts.length; from += size) yield texts.slice(from, from + size);
+export async function* batchesOf(texts: readonly string[], size: number): AsyncGenerator<RecordLines> {
+  for (let from = 0; from < texts.length; from += size) yield linesOf(texts.slice(from, from + size));
 }
 
 export async function filesIn(directory: string): Promise<string[]> {

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ExportFormat } from '../../src/domain/harvest-request.ts';
+import { linesOf } from '../../src/domain/record-lines.ts';
 import { ExportError } from '../../src/exporters/exporter.ts';
 import { writeExports } from '../../src/exporters/write-export.ts';
 import { batchesOf, exportRequest, filesIn, measureFile, temporaryDirectory } from './setup.ts';
@@ -206,7 +207,7 @@ describe('an export of several formats', () => {
     async function* records() {
       for (let batch = 0; batch < 5; batch++) {
         sizes.push(await sizeOfTemporaries(directory));
-        yield [large];
+        yield linesOf([large]);
       }
     }
     await (await writeExports(await exportRequest([], { directory, records: records() }))).discard();
