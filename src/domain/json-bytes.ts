@@ -71,6 +71,12 @@ export function sliceElements(bytes: Buffer, property: string): JsonSlice[] | un
   return elements;
 }
 
+/** The JSON value that starts at `start`, and where it ends. */
+export function sliceAt(bytes: Buffer, start: number): JsonSlice & { readonly end: number } {
+  const cursor: Cursor = { bytes, at: start, isSpaced: false, isDaring: false };
+  return { ...takeSlice(cursor), end: cursor.at };
+}
+
 /** One JSON value's text, as it would be sliced out of an array. Whitespace around it goes, too. */
 export function sliceOne(text: string): JsonSlice {
   const bytes = Buffer.from(text);
@@ -161,8 +167,8 @@ function skipString(cursor: Cursor): void {
   cursor.at = at + 1;
 }
 
-/** Of the four digits at `at`: whether they are 0000, or D800 to DFFF. */
-function isDaringEscape(bytes: Buffer, at: number): boolean {
+/** Of the four hex digits at `at`: whether they are 0000, or D800 to DFFF, which PostgreSQL's jsonb might refuse. */
+export function isDaringEscape(bytes: Buffer, at: number): boolean {
   const value = Number.parseInt(bytes.toString('latin1', at, at + 4), 16);
   return value === 0 || (value >= 0xd800 && value <= 0xdfff);
 }

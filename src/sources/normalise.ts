@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import { type JsonSlice, sliceOne } from '../domain/json-bytes.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
+import { readTimestamp } from './timestamp.ts';
 
 /** Keys go into a b-tree index, which refuses entries of more than about 2,700 bytes. */
 const MAX_KEY_LENGTH = 512;
 const HASH_DIGITS = 32;
-const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?$/;
 
 /** Shared by all sources: a row's own JSON, and the same parsed, become a record that can be staged, or a reject. */
 export function normaliseRecord(
@@ -57,7 +57,8 @@ function keyType(entity: Entity): string | undefined {
   return entity.fields.find((field) => field.name === entity.keyField)?.type;
 }
 
-function hashOf(json: Buffer): string {
+/** As `NormalisedRecord.hash` has it. */
+export function hashOf(json: Buffer): string {
   return hash('sha256', json, 'hex').slice(0, HASH_DIGITS);
 }
 
@@ -70,24 +71,6 @@ function keyOf(value: unknown, entity: Entity): string | null {
   if (!hasIntegerKey(entity)) return value;
   // OData v3 writes 64-bit integers as strings.
   return /^-?\d{1,19}$/.test(value) ? BigInt(value).toString() : null;
-}
-
-/**
- * The timestamp as the source wrote it, when it is one that PostgreSQL takes for a `timestamp` without asking: a real
- * date and time of the years 1 to 9999, without a zone. Null for all else.
- */
-function readTimestamp(value: unknown): string | null {
-  const match = typeof value === 'string' ? TIMESTAMP.exec(value) : null;
-  if (match === null) return null;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
-  const isTime = hour < 24 && minute < 60 && second < 60;
-  const isDate = year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
-  return isTime && isDate ? match[0] : null;
-}
-
-function daysIn(year: number, month: number): number {
-  if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
-  return [4, 6, 9, 11].includes(month) ? 30 : 31;
 }
 
 function nameOf(value: unknown): string {

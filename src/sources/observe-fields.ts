@@ -40,6 +40,11 @@ export function observeFields(
   return [...found.values()];
 }
 
+/** The fields that the next row is expected to have, in their order: that of the metadata, or of rows that came since. */
+export function expectedOrder(query: SourceQuery): readonly Field[] {
+  return (compiled.get(query) ?? compile(query)).order;
+}
+
 function compile(query: SourceQuery): Expected {
   const fields = query.entity.fields.map((field) => ({ ...field, name: asKey(field.name), type: asKey(field.type) }));
   const expected = { byName: new Map(fields.map((field) => [field.name, field])), order: fields };

@@ -1,20 +1,14 @@
 import type { Drift } from '../../domain/drift.ts';
 import { PermanentError } from '../../domain/errors.ts';
-import { type JsonSlice, sliceElements, sliceOne } from '../../domain/json-bytes.ts';
+import { sliceElements, sliceOne } from '../../domain/json-bytes.ts';
 import { cutProperties } from '../../domain/json-text.ts';
 import type { Entity } from '../../domain/record.ts';
 import type { Expansion } from '../../domain/relations.ts';
 import { isRow, normaliseRecord } from '../normalise.ts';
 import { observeFields } from '../observe-fields.ts';
 import type { NestedPart, NestedRelation, NestedRow, Rest, SourceQuery } from '../source.ts';
-import { parseCollection } from './collection.ts';
+import { type ParsedRow, parseCollection } from './collection.ts';
 import { expandPaths } from './page-url.ts';
-
-/** Rows as they came: each value, and its bytes. */
-interface Rows {
-  readonly rows: readonly unknown[];
-  readonly slices: readonly JsonSlice[];
-}
 
 /** The rows of each expansion, gathered from all parents of a page. */
 type Gathered = Map<Expansion, unknown[]>;
@@ -24,7 +18,7 @@ type Gathered = Map<Expansion, unknown[]>;
  * PermanentError (`expand-ignored`) when something that was asked for has not come.
  */
 export function readNested(
-  rows: Rows,
+  rows: readonly ParsedRow[],
   entity: Entity,
   expand: readonly Expansion[],
 ): Pick<NestedPart, 'rows' | 'drift'> {
@@ -44,11 +38,11 @@ interface Taking {
   readonly gathered: Gathered;
 }
 
-function takeRows({ rows, slices }: Rows, taking: Taking): NestedRow[] {
-  return slices.slice(0, rows.length).map((slice, index) => takeRow(rows[index], slice, taking));
+function takeRows(rows: readonly ParsedRow[], taking: Taking): NestedRow[] {
+  return rows.map((row) => takeRow(row, taking));
 }
 
-function takeRow(row: unknown, slice: JsonSlice, { entity, expand, gathered }: Taking): NestedRow {
+function takeRow({ value: row, ...slice }: ParsedRow, { entity, expand, gathered }: Taking): NestedRow {
   if (!isRow(row) || expand.length === 0) return { taken: normaliseRecord(slice, row, entity), relations: [] };
   const names = new Set(expand.map(({ relation }) => relation));
   const own = cutProperties(slice.json.toString(), (name) => names.has(name.split('@odata.')[0] ?? ''));
@@ -58,23 +52,24 @@ function takeRow(row: unknown, slice: JsonSlice, { entity, expand, gathered }: T
     const rows = rowsOf(row[relation], own.cut.get(relation) ?? 'null');
     const known = gathered.get(expansion) ?? [];
     gathered.set(expansion, known);
-    for (const each of rows.rows) known.push(each);
+    for (const { value } of rows) known.push(value);
     const link = row[`${relation}@odata.nextLink`];
     const isCut = typeof link === 'string' && link !== '';
     return {
       expansion,
       rows: takeRows(rows, { entity: expansion.entity, expand: expansion.expand, gathered }),
-      rest: isCut ? { expansion, link, full: Math.max(1, rows.rows.length) } : null,
+      rest: isCut ? { expansion, link, full: Math.max(1, rows.length) } : null,
     };
   });
   return { taken: normaliseRecord(sliceOne(own.text), row, entity), relations };
 }
 
 /** A collection, one record, or none. */
-function rowsOf(value: unknown, text: string): Rows {
-  if (value === null) return { rows: [], slices: [] };
-  if (!Array.isArray(value)) return { rows: [value], slices: [sliceOne(text)] };
-  return { rows: value, slices: sliceElements(Buffer.from(`{"value":${text}}`), 'value') ?? [] };
+function rowsOf(value: unknown, text: string): readonly ParsedRow[] {
+  if (value === null) return [];
+  if (!Array.isArray(value)) return [{ ...sliceOne(text), value }];
+  const slices = sliceElements(Buffer.from(`{"value":${text}}`), 'value') ?? [];
+  return slices.map((slice, index) => ({ ...slice, value: value[index] as unknown }));
 }
 
 function expandIgnored({ name, keyField }: Entity, row: Readonly<Record<string, unknown>>, relation: string) {
@@ -123,11 +118,11 @@ export function restPath({ expansion, link }: Rest, baseUrl: string): string {
 /** What came of it, and what is still missing. */
 export function readRest(rest: Rest, body: Buffer): NestedPart {
   const { expansion, full } = rest;
-  const { envelope, values, slices } = parseCollection(body);
-  const gathered: Gathered = new Map([[expansion, [...values]]]);
-  const rows = takeRows({ rows: values, slices }, { entity: expansion.entity, expand: expansion.expand, gathered });
+  const { envelope, rows: came } = parseCollection(body);
+  const gathered: Gathered = new Map([[expansion, came.map(({ value }) => value)]]);
+  const rows = takeRows(came, { entity: expansion.entity, expand: expansion.expand, gathered });
   const link = envelope['odata.nextLink'];
-  const next = typeof link === 'string' && link !== '' ? link : linkBehind(rest, values.length);
+  const next = typeof link === 'string' && link !== '' ? link : linkBehind(rest, came.length);
   const drift = [...gathered].flatMap(([each, found]) => driftOf(each, found));
   return { rows, rest: next === null ? null : { expansion, link: next, full }, drift };
 }

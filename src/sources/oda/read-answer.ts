@@ -1,11 +1,11 @@
 import type { Drift } from '../../domain/drift.ts';
 import { PermanentError } from '../../domain/errors.ts';
-import type { JsonSlice } from '../../domain/json-bytes.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
-import { hasIntegerKey, isReject, isRow, normaliseRecord } from '../normalise.ts';
-import { observeFields } from '../observe-fields.ts';
+import { hashOf, hasIntegerKey, isReject, isRow, normaliseRecord } from '../normalise.ts';
+import { expectedOrder, observeFields } from '../observe-fields.ts';
+import { layoutOf, type RowLayout } from '../plain-row.ts';
 import type { NestedRow, SourceQuery } from '../source.ts';
-import { parseCollection } from './collection.ts';
+import { type ParsedRow, readCollection, type UnparsedRow } from './collection.ts';
 import { parseFilter } from './filter.ts';
 import { evaluate } from './filter-evaluate.ts';
 import { isField, readNested } from './nested.ts';
@@ -44,14 +44,14 @@ interface ReadOptions {
  * (`filter-ignored`, `order-ignored`) when the rows show that the source did not do what was asked.
  */
 export function readAnswer(query: SourceQuery, body: Buffer, options: ReadOptions = {}): Answer {
-  const { envelope, values, slices } = parseCollection(body);
-  const most = options.most ?? values.length;
-  const rows = values.slice(0, most);
-  checkFilter(rows, query);
-  const parts =
-    options.isExpanded && query.expand?.length ? readNested({ rows, slices }, query.entity, query.expand) : null;
+  const { envelope, rows: all } = readCollection(body, layoutFor(query));
+  const rows = all.slice(0, options.most ?? all.length);
+  const parsed = rows.filter((row) => 'value' in row);
+  const values = parsed.map(({ value }) => value);
+  checkFilter(values, query);
+  const parts = options.isExpanded && query.expand?.length ? readNested(parsed, query.entity, query.expand) : null;
   const nested = parts?.rows ?? null;
-  const { records, rejects, trailingRejects } = normaliseRows({ rows, slices, nested }, query.entity);
+  const { records, rejects, trailingRejects } = normaliseRows(rows, nested, query.entity);
   if (options.order === 'newest') checkNewestFirst(records, query);
   else if (hasIntegerKey(query.entity)) checkOrder(records, options.order ?? 'ascending', query);
   return {
@@ -61,9 +61,15 @@ export function readAnswer(query: SourceQuery, body: Buffer, options: ReadOption
     received: rows.length,
     count: readCount(envelope['odata.count']),
     hasNext: typeof envelope['odata.nextLink'] === 'string' && envelope['odata.nextLink'] !== '',
-    drift: [...observeFields(rows, query, (name) => isField(name, query.entity)), ...(parts?.drift ?? [])],
+    drift: [...observeFields(values, query, (name) => isField(name, query.entity)), ...(parts?.drift ?? [])],
     nested,
   };
+}
+
+/** Null where rows have to be looked into: to hold them against a filter, or to take them apart. */
+function layoutFor(query: SourceQuery): RowLayout | null {
+  const isLookedInto = selectedBy(query) !== null || (query.expand?.length ?? 0) > 0;
+  return isLookedInto ? null : layoutOf(expectedOrder(query), query.entity);
 }
 
 function checkFilter(rows: readonly unknown[], query: SourceQuery): void {
@@ -83,22 +89,18 @@ function checkFilter(rows: readonly unknown[], query: SourceQuery): void {
 
 type Normalised = Pick<Answer, 'records' | 'rejects' | 'trailingRejects'>;
 
-interface Rows {
-  readonly rows: readonly unknown[];
-  readonly slices: readonly JsonSlice[];
-  /** The same, taken apart, where something came nested in them. */
-  readonly nested: readonly NestedRow[] | null;
-}
-
 /** A row sent twice is one record. When its two versions differ, it changed while it was read: the last one is newer. */
-function normaliseRows({ rows, slices, nested }: Rows, entity: Entity): Normalised {
+function normaliseRows(
+  rows: readonly (ParsedRow | UnparsedRow)[],
+  /** The same, taken apart, where something came nested in them. */
+  nested: readonly NestedRow[] | null,
+  entity: Entity,
+): Normalised {
   const records = new Map<string, NormalisedRecord>();
   const rejects: RejectedRecord[] = [];
   let before = 0; // rejects that came before the last record
   for (const [index, row] of rows.entries()) {
-    const slice = slices[index];
-    if (slice === undefined) break; // each row has one
-    const normalised = nested?.[index]?.taken ?? normaliseRecord(slice, row, entity);
+    const normalised = nested?.[index]?.taken ?? normaliseRow(row, entity);
     if (isReject(normalised)) {
       rejects.push(normalised);
     } else {
@@ -107,6 +109,13 @@ function normaliseRows({ rows, slices, nested }: Rows, entity: Entity): Normalis
     }
   }
   return { records: [...records.values()], rejects, trailingRejects: rejects.length - before };
+}
+
+function normaliseRow(row: ParsedRow | UnparsedRow, entity: Entity): NormalisedRecord | RejectedRecord {
+  if ('value' in row) return normaliseRecord(row, row.value, entity);
+  const { json, needsCheck } = row;
+  const { key, timestamp } = row.plain;
+  return { key, hash: hashOf(json), timestamp, json, needsCheck };
 }
 
 function checkNewestFirst(records: readonly NormalisedRecord[], { entity }: SourceQuery): void {
@@ -118,12 +127,15 @@ function checkNewestFirst(records: readonly NormalisedRecord[], { entity }: Sour
   }
 }
 
+/** Numbers of so many digits are exact as doubles. */
+const EXACT_DIGITS = 15;
+
 function checkOrder(records: readonly NormalisedRecord[], order: string, { entity }: SourceQuery): void {
-  const sign = order === 'ascending' ? 1n : -1n;
-  let previous: bigint | null = null;
+  let previous: number | bigint | null = null;
   for (const { key } of records) {
-    const rank = BigInt(key) * sign;
-    if (previous !== null && rank < previous) throw orderIgnored(entity, key);
+    const rank = key.length <= EXACT_DIGITS ? Number(key) : BigInt(key); // the one is cheap, and they compare
+    const isMisplaced = previous !== null && (order === 'ascending' ? rank < previous : rank > previous);
+    if (isMisplaced) throw orderIgnored(entity, key);
     previous = rank;
   }
 }

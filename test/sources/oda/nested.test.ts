@@ -60,7 +60,7 @@ describe('rows with records inside', () => {
   const text = (stemme: string) => `{"Stemme":${stemme},"id":1,"nummer":1.50,"kommentar":"}],\\"Stemme\\":"}`;
   const read = (...texts: string[]) =>
     readNested(
-      { rows: texts.map((each) => JSON.parse(each) as unknown), slices: texts.map(sliceOne) },
+      texts.map((each) => ({ ...sliceOne(each), value: JSON.parse(each) as unknown })),
       entityOf('Afstemning'),
       expand,
     );
