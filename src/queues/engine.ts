@@ -13,6 +13,8 @@ export interface QueueEngine {
   createWorker(name: QueueName, process: (job: Job) => Promise<unknown>, options: EngineWorkerOptions): EngineWorker;
   /** Proves that the store answers and is fit to hold queues. Throws an OperatorError that says what to do. */
   check(): Promise<void>;
+  /** Closes what its queues and workers share, once they are closed. Safe twice. */
+  close(): Promise<void>;
 }
 
 export type EngineOptions = Pick<QueueOptions, 'defaultJobOptions' | 'prefix' | 'settings' | 'telemetry'>;

@@ -16,23 +16,46 @@ class ListenedClient extends pg.Client {
   }
 }
 
-/** BullMQ on PostgreSQL, in the schema `bullmq` of Sheaf's own database: nothing else has to be set up. */
+/** One for each queue's worker, which listens on it for as long as it lives, and some for all that is asked and told. */
+const CONNECTIONS = 10;
+
+/**
+ * BullMQ on PostgreSQL, in the schema `bullmq` of Sheaf's own database: nothing else has to be set up. All queues and
+ * workers share a pool: with pools of their own they would open a dozen connections before the first job is taken, and
+ * each costs both sides some ten milliseconds of processor time.
+ */
 export function createPostgresEngine(url: string): QueueEngine {
-  const connection = (max: number) => ({
-    connectionString: url,
-    application_name: 'sheaf-queue',
-    max,
-    keepAlive: true,
-    Client: ListenedClient,
-  });
+  let shared: pg.Pool | undefined;
+  const connection = () => {
+    shared ??= openPool(url);
+    return shared as never; // BullMQ takes a pool, though its type asks for an index signature that pg's does not have
+  };
   return {
     kind: 'postgres',
     createQueue: (name, options: EngineOptions) =>
-      new bound.Queue(name, { ...options, connection: connection(2) }) as never,
+      new bound.Queue(name, { ...options, connection: connection() }) as never,
     createWorker: (name, process, options: EngineWorkerOptions) =>
-      pauseAfterErrors(new bound.Worker(name, process, { ...options, connection: connection(4) })) as never,
+      pauseAfterErrors(new bound.Worker(name, process, { ...options, connection: connection() })) as never,
     check: async () => undefined, // the database has been checked already
+    close: async () => {
+      const pool = shared;
+      shared = undefined;
+      await pool?.end();
+    },
   };
+}
+
+function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'sheaf-queue',
+    max: CONNECTIONS,
+    keepAlive: true,
+    Client: ListenedClient,
+    options: '-c search_path=bullmq', // as BullMQ sets it in pools of its own
+  });
+  pool.setMaxListeners(0); // each queue and worker listens to its errors, and those that replace them after trouble
+  return pool;
 }
 
 /** Brings BullMQ's own tables up to date, on a connection that the caller holds. */

@@ -142,6 +142,7 @@ export function openQueues({ databaseUrl, redisUrl, installation, onError, traci
       const all = [...opened.values(), ...boards.splice(0)];
       await Promise.all(all.map((each) => within(CLOSE_MS, each.close(), () => undefined)));
       opened.clear();
+      await within(CLOSE_MS, engine.close(), () => undefined);
     },
   };
 }

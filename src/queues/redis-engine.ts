@@ -20,6 +20,7 @@ export function createRedisEngine(url: string): QueueEngine {
         connection: { url, retryStrategy, maxRetriesPerRequest: null },
       }) as never,
     check: () => checkRedis(url),
+    close: async () => undefined, // each has connections of its own
   };
 }
 
