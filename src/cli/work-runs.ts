@@ -8,6 +8,11 @@ import { renderReport } from './render/report.ts';
 import { noteTroubles } from './render/troubles.ts';
 import { orLost, stopSignal } from './session.ts';
 
+/** How often runs are looked at while they are worked: each look costs the database two questions. */
+const LOOK_MS = 1_000;
+/** A line that is redrawn in place is to move. */
+const TERMINAL_LOOK_MS = 250;
+
 export interface WorkRunsOptions {
   readonly concurrency: number;
   readonly json: boolean;
@@ -44,7 +49,8 @@ export async function workRuns(
       notePauses(progress);
       view.show(progress);
     };
-    const watching = watchRuns(context, runs, { signal, onProgress });
+    const lookMs = process.stderr.isTTY ? TERMINAL_LOOK_MS : LOOK_MS;
+    const watching = watchRuns(context, runs, { signal, onProgress, lookMs, ends: worker.ends });
     await orLost(worker, watching);
     await orLost(worker, worker.told(signal)); // there may be nobody else to tell of these ends
   } finally {

@@ -1,9 +1,12 @@
+type Step = () => Promise<void> | void;
+
 /** What has been opened, and is to be closed in reverse order. Only what was added is closed: own or borrow. */
 export class Closing {
-  #steps: (() => Promise<void> | void)[] = [];
+  #steps: (readonly Step[])[] = [];
 
-  add(step: () => Promise<void> | void): void {
-    this.#steps.push(step);
+  /** What is added together is closed at the same time. */
+  add(...together: readonly Step[]): void {
+    this.#steps.push(together);
   }
 
   /** Closes everything once, the last opened first. A step that fails does not keep the others from being closed. */
@@ -11,12 +14,9 @@ export class Closing {
     const steps = this.#steps.toReversed();
     this.#steps = [];
     const errors: unknown[] = [];
-    for (const step of steps) {
-      try {
-        await step();
-      } catch (error) {
-        errors.push(error);
-      }
+    for (const together of steps) {
+      const ends = await Promise.allSettled(together.map(async (step) => step()));
+      for (const end of ends) if (end.status === 'rejected') errors.push(end.reason);
     }
     if (errors.length > 0)
       throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'several things failed to close');

@@ -11,7 +11,7 @@ import type { Target } from '../feed/target.ts';
 import { createFeeder } from '../feed/tell-changes.ts';
 import { openWebhookTarget } from '../feed/webhook-target.ts';
 import type { SheafContext } from './context.ts';
-import { every } from './every.ts';
+import { every, type Tending } from './every.ts';
 import { VERSION } from './version.ts';
 
 /** How often it is looked for changes that are to be told; the end of a run wakes a worker at once. */
@@ -32,7 +32,7 @@ export interface Feeding {
 export async function startFeeding(
   context: SheafContext,
   workerId: number,
-  onError: (error: unknown) => void,
+  { onError, firstAfterMs }: Tending,
 ): Promise<Feeding> {
   const { database, telemetry, settings } = context;
   checkLogin(settings);
@@ -42,7 +42,7 @@ export async function startFeeding(
   const feeder = createFeeder({ database, telemetry, workerId, installation, whyNot, openTarget, onError });
   const tend = () => feeder.tend().catch(onError);
   // Not waited for: a subscriber that is slow must not keep it from looking for others.
-  const looking = every(LOOK_MS, async () => void tend(), onError);
+  const looking = every({ intervalMs: LOOK_MS, firstAfterMs }, async () => void tend(), onError);
   return {
     wake: () => void tend(),
     told: async (stop) => {

@@ -1,3 +1,4 @@
+import { type EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRelated } from '../db/queries/related.ts';
 import { cancelRun, getRun, pauseRun, reopenRun, unattendedFinalisations, unpauseRun } from '../db/queries/runs.ts';
@@ -18,7 +19,7 @@ import { finaliseIfSettled } from '../workers/settle.ts';
 import { isSourceOf } from '../workers/work-context.ts';
 import type { SheafContext } from './context.ts';
 
-/** How often a run that is waited for is looked at. */
+/** How often a run that is waited for is looked at, where nobody says otherwise. */
 const LOOK_MS = 200;
 /** How long the database may be away before whoever looks on gives up. */
 const BLIND_MS = 120_000;
@@ -138,26 +139,49 @@ export interface RunProgress {
   readonly totals: SliceTotals;
 }
 
+export interface Watching {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: readonly RunProgress[]) => void;
+  /** From one look to the next. */
+  readonly lookMs?: number;
+  /** Emits `end` when a run ends: then it is looked before the time. */
+  readonly ends?: EventEmitter;
+}
+
 /** Waits until all runs have ended, telling `onProgress` about each as often as it looks. Ends early when aborted. */
 export async function watchRuns(
   { database, telemetry }: Pick<SheafContext, 'database' | 'telemetry'>,
   runs: readonly string[],
-  options: { readonly signal: AbortSignal; readonly onProgress: (progress: readonly RunProgress[]) => void },
+  { signal, onProgress, lookMs = LOOK_MS, ends }: Watching,
 ): Promise<void> {
   let seenAt = Date.now();
-  while (!options.signal.aborted) {
+  while (!signal.aborted) {
+    const next = awaitNext(ends, signal); // before the look: what ends meanwhile is looked at again
     try {
       const progress = await Promise.all(runs.map((run) => progressOf({ database }, run)));
       seenAt = Date.now();
-      options.onProgress(progress);
+      onProgress(progress);
       if (progress.every(({ state }) => hasEnded(state))) return;
     } catch (error) {
       // The run goes on without being looked at: a database that restarts must not end the command.
       if (!isStoreTrouble(error) || Date.now() - seenAt > BLIND_MS) throw error;
       telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
     }
-    await sleep(LOOK_MS, undefined, { signal: options.signal }).catch(() => undefined);
+    await next.orAfter(lookMs);
   }
+}
+
+/** Listens for the next end of a run; `orAfter` resolves with it, after a while, or when aborted. */
+function awaitNext(ends: EventEmitter | undefined, stop: AbortSignal): { orAfter(ms: number): Promise<void> } {
+  const over = new AbortController();
+  const signal = AbortSignal.any([stop, over.signal]);
+  const ended = ends === undefined ? [] : [once(ends, 'end', { signal }).catch(() => undefined)];
+  return {
+    orAfter: async (ms) => {
+      await Promise.race([...ended, sleep(ms, undefined, { signal }).catch(() => undefined)]);
+      over.abort();
+    },
+  };
 }
 
 async function progressOf({ database }: Pick<SheafContext, 'database'>, id: string): Promise<RunProgress> {

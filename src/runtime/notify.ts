@@ -7,7 +7,7 @@ import type { Deliverer } from '../notifications/delivery.ts';
 import { createNotifier } from '../notifications/notifier.ts';
 import { createWebhook } from '../notifications/webhook.ts';
 import type { SheafContext } from './context.ts';
-import { every } from './every.ts';
+import { every, type Tending } from './every.ts';
 import { reportRun } from './report.ts';
 import { VERSION } from './version.ts';
 
@@ -26,12 +26,12 @@ export interface Notifying {
 }
 
 /** Tells of the ends of runs as the settings say, until it is stopped. Throws a UsageError for settings that do not fit. */
-export function startNotifying(context: SheafContext, workerId: number, onError: (error: unknown) => void): Notifying {
+export function startNotifying(context: SheafContext, workerId: number, { onError, firstAfterMs }: Tending): Notifying {
   const { database, telemetry, settings } = context;
   const report = (run: string) => reportRun(database, run);
   const options = { deliverers: deliverersOf(settings), states: settings.SHEAF_NOTIFY_STATES };
   const notifier = createNotifier({ database, telemetry, report, workerId }, options);
-  const looking = every(LOOK_MS, () => notifier.tend(), onError);
+  const looking = every({ intervalMs: LOOK_MS, firstAfterMs }, () => notifier.tend(), onError);
   return {
     wake: () => void notifier.tend().catch(onError),
     told: async (stop) => {

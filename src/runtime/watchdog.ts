@@ -17,6 +17,8 @@ export interface WatchdogOptions {
   readonly patienceMs: number;
   /** Jobs that wait while there is room are taken within moments; a worker that takes none for so long is deaf. */
   readonly deafMs?: number;
+  /** False for a process that need not show at once that it is well. Default true. */
+  readonly looksAtOnce?: boolean;
   /** Told when both stores answer and every queue's worker takes what there is. */
   onWell(): Promise<void>;
   /** Told of a worker that took nothing though jobs wait; it has been started anew. */
@@ -74,7 +76,8 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     else if (now - seen.queue > patienceMs) giveUp(lostStore('queue', now - seen.queue));
   };
 
-  const checking = every(lookMs, check, options.onError);
+  const { looksAtOnce = true, onError } = options;
+  const checking = every({ intervalMs: lookMs, firstAfterMs: looksAtOnce ? 0 : lookMs }, check, onError);
   const judging = setInterval(judge, lookMs);
   return {
     beaten: () => {

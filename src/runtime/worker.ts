@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { releaseForgottenFinalisations } from '../db/queries/runs.ts';
 import { releaseForgottenSlices } from '../db/queries/slices.ts';
 import { noteWell } from '../db/queries/workers.ts';
@@ -22,6 +23,10 @@ const REPAIR_MS = 5_000;
 /** A worker that has not been found well for longer is not. */
 const WELL_MS = 60_000;
 const CARE_MS = 3_600_000;
+/** What can wait does so while a worker starts: at once, it would take connections of its own. */
+const AFTER_START_MS = 100;
+/** A process that ends when its runs have tells of them then, whoever has not been told before. */
+const PASSING_MS = 5_000;
 
 /** A process's part in the fleet. */
 export interface Worker {
@@ -32,6 +37,8 @@ export interface Worker {
   readonly lost: Promise<OperatorError>;
   /** Resolves when whoever is to be told of the ends of runs, and of changes, has been, within a minute; sooner when told to stop. */
   told(stop: AbortSignal): Promise<void>;
+  /** Emits `end` when a run ends, whichever worker has ended it. */
+  readonly ends: EventEmitter;
   /** Hands back what is under way and retires. Costs no attempt; safe twice. */
   stop(): Promise<void>;
 }
@@ -52,6 +59,7 @@ export async function startWorker(
 ): Promise<Worker> {
   const { telemetry } = context;
   const closing = new Closing();
+  const ends = new EventEmitter();
   const onError = (error: unknown) =>
     telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) });
   const nothing = () => undefined;
@@ -62,7 +70,13 @@ export async function startWorker(
   try {
     const id = await joinFleet(joining, concurrency);
     const working = await takeWork(joining, { id, concurrency, isPassing });
-    const health = keepWell(joining, working);
+    const { notifying, feeding } = working;
+    joining.reactions.runHasEnded = () => {
+      notifying.wake();
+      feeding.wake();
+      ends.emit('end');
+    };
+    const health = keepWell(joining, working, isPassing);
     telemetry.emit('worker.started', { worker: id, concurrency });
     closing.add(() => telemetry.emit('worker.stopped', { worker: id }));
     // A store that is away cannot be told goodbye; the fleet sees that this worker is gone.
@@ -70,9 +84,8 @@ export async function startWorker(
       if (!isStoreTrouble(error)) throw error;
       onError(error);
     };
-    const { notifying, feeding } = working;
     const told = async (stop: AbortSignal) => void (await Promise.all([notifying.told(stop), feeding.told(stop)]));
-    return { id, ...health, told, stop: () => closing.close().catch(forgive) };
+    return { id, ...health, told, ends, stop: () => closing.close().catch(forgive) };
   } catch (error) {
     await closing.close().catch(() => undefined);
     throw error;
@@ -95,51 +108,59 @@ async function takeWork(
   { context, closing, reactions, onError }: Joining,
   { id, concurrency, isPassing }: { readonly id: number; readonly concurrency: number; readonly isPassing: boolean },
 ): Promise<Working> {
-  const notifying = startNotifying(context, id, onError);
-  closing.add(() => notifying.stop());
-  const feeding = await startFeeding(context, id, onError);
-  closing.add(() => feeding.stop());
+  const tending = { onError, firstAfterMs: isPassing ? PASSING_MS : 0 };
+  const notifying = startNotifying(context, id, tending);
+  const feeding = await startFeeding(context, id, tending).catch(async (error: unknown) => {
+    await notifying.stop();
+    throw error;
+  });
   const samples = collectSamples(context);
-  closing.add(() => samples.stop());
+  closing.add(
+    () => notifying.stop(),
+    () => feeding.stop(),
+    () => samples.stop(),
+  );
   const { database, queues, telemetry, reach } = context;
   const work = { database, queues, telemetry, reach, workerId: id };
   const finaliser = startFinaliseWorker(work);
-  closing.add(() => finaliser.stop());
   const slices = startSliceWorker(work, concurrency);
-  closing.add(() => slices.stop());
   const schedules = isPassing ? null : startScheduling(context, id, onError);
-  closing.add(() => schedules?.stop());
-  reactions.runHasEnded = () => {
-    notifying.wake();
-    feeding.wake();
-  };
+  closing.add(
+    () => finaliser.stop(),
+    () => slices.stop(),
+    () => schedules?.stop(),
+  );
   reactions.stopRun = slices.stopRun;
   await Promise.all([slices.queue.ready(), finaliser.queue.ready(), schedules?.queue.ready()]);
   return { work, slices, finaliser, schedules, notifying, feeding };
 }
 
 /** Watches whether work flows, and puts right what does not. */
-function keepWell(joining: Joining, working: Working): Pick<Worker, 'isWell' | 'lost'> {
+function keepWell(joining: Joining, working: Working, isPassing: boolean): Pick<Worker, 'isWell' | 'lost'> {
   const { context, closing, reactions, onError } = joining;
   let wellAt = Number.NEGATIVE_INFINITY;
-  const watchdog = watch(joining, working, () => {
+  const onWell = () => {
     wellAt = performance.now();
-  });
-  closing.add(() => watchdog.stop());
+  };
+  const watchdog = watch(joining, working, { onWell, looksAtOnce: !isPassing });
   reactions.beaten = watchdog.beaten;
   const { workerId: worker } = working.work;
   watchdog.lost.then((error) => context.telemetry.emit('worker.lost', { worker, error: toStoredError(error) }));
   const repairing = every(REPAIR_MS, () => repair(context, working), onError);
-  closing.add(() => repairing.stop());
-  const caring = every(CARE_MS, async () => void (await maintain(context)), onError);
-  closing.add(() => caring.stop());
+  const care = async () => void (await maintain(context));
+  const caring = every({ intervalMs: CARE_MS, firstAfterMs: AFTER_START_MS }, care, onError);
+  closing.add(
+    () => watchdog.stop(),
+    () => repairing.stop(),
+    () => caring.stop(),
+  );
   return { isWell: () => performance.now() - wellAt < WELL_MS, lost: watchdog.lost };
 }
 
 function watch(
   { context, onError }: Joining,
   { work, slices, finaliser, schedules }: Working,
-  onWell: () => void,
+  { onWell, looksAtOnce }: { readonly onWell: () => void; readonly looksAtOnce: boolean },
 ): Watchdog {
   const { database, queues, telemetry, settings } = context;
   return startWatchdog({
@@ -150,6 +171,7 @@ function watch(
       ...(schedules === null ? [] : [['sheaf-schedules', schedules.queue] as const]),
     ]),
     patienceMs: settings.SHEAF_STORE_TIMEOUT_MS,
+    looksAtOnce,
     onWell: async () => {
       await noteWell(database, work.workerId);
       onWell();

@@ -49,7 +49,9 @@ it('refuses to sign in to Kafka by halves, or to send a password for all to read
     ...fleet.context,
     settings: readSettings({ ...environment, SHEAF_KAFKA_USERNAME: 'ada' }),
   });
-  await expect(startFeeding(withSettings({}), 1, () => undefined)).rejects.toThrow(/SHEAF_KAFKA_PASSWORD is not set/);
+  await expect(startFeeding(withSettings({}), 1, { onError: () => undefined })).rejects.toThrow(
+    /SHEAF_KAFKA_PASSWORD is not set/,
+  );
   const plain = { SHEAF_KAFKA_PASSWORD: 'hunter2', SHEAF_KAFKA_MECHANISM: 'PLAIN' };
   const whyNot = (environment: Record<string, string>, kind: 'kafka' | 'webhook', target: string) =>
     whyNotTold(withSettings(environment), { kind, target });
@@ -72,7 +74,9 @@ it('leaves subscribers to others where it lacks what telling them takes, and put
   const join = async (secret: string | undefined) => {
     const facts = { host: 'here', pid: 1, session: 'test', version: '0', concurrency: 1 };
     const context = { ...fleet.context, settings: { ...settings, SHEAF_FEED_SECRET: secret } };
-    const feeding = await startFeeding(context, await registerWorker(database, facts), (error) => left.push(error));
+    const feeding = await startFeeding(context, await registerWorker(database, facts), {
+      onError: (error) => void left.push(error),
+    });
     onTestFinished(() => feeding.stop());
     return feeding;
   };
