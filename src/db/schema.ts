@@ -43,6 +43,7 @@ export const datasets = sheaf.table('datasets', {
   createdAt: moment('created_at').notNull().defaultNow(),
   fieldsAt: moment('fields_at').notNull().defaultNow(),
   mergedAt: moment('merged_at'),
+  expected: bigint('expected', { mode: 'number' }),
 });
 
 export const workers = sheaf.table('workers', {

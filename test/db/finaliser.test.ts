@@ -18,6 +18,7 @@ import type { Proof } from '../../src/domain/proof.ts';
 import type { NormalisedRecord } from '../../src/domain/record.ts';
 import { textsOf } from '../../src/domain/record-lines.ts';
 
+import { partitionFor } from '../support/partition.ts';
 import { claimed, deadWorker, livingWorker, page, record, setUpRun } from './setup.ts';
 
 /** Two claims of one finalisation, the first of them out of date; one row is staged. */
@@ -114,6 +115,7 @@ describe('a merge of overlapping pages', () => {
     { into: 'a table that has the record', known: ['{"id":1,"n":0}'], counts: { inserted: 0, updated: 1 } },
   ])('takes the last one staged into $into', async ({ known, counts }) => {
     const { database, run } = await setUpRun();
+    if (known.length > 0) await partitionFor(database, 'oda/Sag');
     for (const data of known)
       await database.pool.query(
         `insert into sheaf.records (dataset, key, data, hash, first_seen_at, changed_at)
@@ -197,11 +199,11 @@ async function openMerges({ pool }: Database): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
-/** Row versions that were ever written to records, those of transactions that were rolled back too. */
+/** Changes that were ever noted, those of transactions that were rolled back too. */
 async function writtenRows({ pool }: Database): Promise<number> {
   await pool.query('select pg_stat_force_next_flush()');
   const { rows } = await pool.query<{ count: number }>(
-    `select coalesce(sum(n_tup_ins), 0)::bigint as count from pg_stat_user_tables where relname like 'records%'`,
+    `select coalesce(sum(n_tup_ins), 0)::bigint as count from pg_stat_user_tables where relname like 'changes%'`,
   );
   return rows[0]?.count ?? 0;
 }

@@ -13,6 +13,7 @@ import { registerWorker } from '../../src/db/queries/workers.ts';
 import { REQUEST_DEFAULTS } from '../../src/domain/harvest-request.ts';
 import type { Entity, NormalisedRecord } from '../../src/domain/record.ts';
 import { freshDatabase } from '../support/database.ts';
+import { partitionFor } from '../support/partition.ts';
 
 const entityOf = (name: string): Entity => ({
   name,
@@ -103,6 +104,7 @@ describe('a page with related records', () => {
     const [older, newer] = [record(7, '2020-01-01T00:00:00'), record(7, '2021-01-01T00:00:00')];
     await stagePage(database, claim, page(1, [newer, record(8)]));
     await stagePage(database, claim, page(2, [older, record(9)], { isLast: true }));
+    await partitionFor(database, 'oda/Aktør');
     await database.pool.query(
       `insert into sheaf.records (dataset, key, data, hash, first_seen_at, changed_at)
        values ('oda/Aktør', '9', '{"id": 9, "by": "another"}', gen_random_uuid(), now(), now())`,
@@ -125,6 +127,7 @@ describe('a page with related records', () => {
 
   it("leaves what is gone of the run's own dataset to be marked, though a nested reject bears the same key", async () => {
     const { database, worker } = await setUp();
+    await partitionFor(database, 'oda/Sag');
     await database.pool.query(
       `insert into sheaf.records (dataset, key, data, hash, first_seen_at, changed_at)
        values ('oda/Sag', '5', '{"id": 5}', gen_random_uuid(), '2020-01-01', '2020-01-01')`,

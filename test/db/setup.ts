@@ -24,13 +24,16 @@ const request = { ...REQUEST_DEFAULTS, dataset: { source: 'oda', entity: 'Sag' }
 export async function setUpRun({
   isSealed = true,
   id = '20260101-000000-aaaa',
+  dataset = 'oda/Sag',
+  expected = 10,
+  beside = undefined as Database | undefined,
 } = {}): Promise<{ database: Database; run: string }> {
-  const database = await freshDatabase();
-  await ensureDataset(database, { name: 'oda/Sag', source: 'oda', entity, expected: 10 });
+  const database = beside ?? (await freshDatabase());
+  await ensureDataset(database, { name: dataset, source: 'oda', entity, expected });
   const span = { after: 0, upto: 200 };
   await insertRun(database, {
     id,
-    dataset: 'oda/Sag',
+    dataset,
     request,
     entity,
     sourceUrl: 'http://127.0.0.1/api/',

@@ -14,6 +14,7 @@ import type { FeedProgress, SubscriptionReport } from '../../src/runtime/subscri
 import { describeSubscriptions } from '../../src/runtime/subscriptions.ts';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/events.ts';
 import { freshDatabase } from '../support/database.ts';
+import { partitionFor } from '../support/partition.ts';
 
 /** What the feed needs of a Sheaf. */
 export interface Ledger {
@@ -31,6 +32,7 @@ export async function openLedger(...datasets: string[]): Promise<Ledger> {
 export async function addDataset(database: Database, name: string): Promise<void> {
   const entity = { name, keyField: 'id', timestampField: null, fields: [], relations: [] };
   await ensureDataset(database, { name, source: 'oda', entity, expected: null });
+  await partitionFor(database, name);
 }
 
 /** A merge that brings records, or newer versions of them. Returns its run. */

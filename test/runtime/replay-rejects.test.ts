@@ -72,6 +72,15 @@ describe('after a fix, a replay', () => {
     });
   });
 
+  it('takes the first records that a dataset ever has', async () => {
+    const { fleet } = await setUp();
+    const { run } = await fleet.harvest('oda/Odd', { formats: [] });
+    await addRejects(fleet, run, ['{"id":5}']);
+    expect(await replay(fleet, run, { isDryRun: true })).toMatchObject({ taken: 1 });
+    expect(await replay(fleet, run)).toMatchObject({ taken: 1 });
+    expect(await tableContent(fleet.context.database.url, 'oda/Odd')).toHaveProperty('size', 1);
+  });
+
   it('has nothing left to do the second time', async () => {
     const { fleet, run } = await setUp();
     await refuseAsBefore(fleet, run, [textOf(7), '{"text":"never a key"}']);

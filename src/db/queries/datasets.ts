@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { compareFields, type Drift } from '../../domain/drift.ts';
 import { UsageError } from '../../domain/errors.ts';
 import { nearest } from '../../domain/nearest.ts';
@@ -8,28 +7,23 @@ import { eq } from '../drizzle.ts';
 import { type DatasetRow, datasets } from '../schema.ts';
 import { noteDrift } from './drift.ts';
 
-const { escapeLiteral } = pg;
-
-/** From this many records on, a new dataset's partition is split by hash of the key. */
-const LARGE = 100_000;
-const HASH_PARTITIONS = 8;
-
 interface DatasetFacts {
   readonly name: string;
   readonly source: string;
   readonly entity: Entity;
-  /** What the source counted: decides, once, how the dataset is partitioned. */
+  /** What the source counted: decides, once, how its records are partitioned. */
   readonly expected: number | null;
 }
 
-/** Makes sure that a dataset is known and has a partition of `records`. Safe to run any number of times, at once too. */
+/** Makes sure that a dataset is known. Safe to run any number of times, at once too. */
 export async function ensureDataset(database: Database, facts: DatasetFacts): Promise<void> {
   if ((await findDataset(database, facts.name)) !== undefined) return;
-  await inTransaction(database.pool, async (client) => {
-    await client.query(`select pg_advisory_xact_lock(hashtextextended('sheaf dataset', 0))`);
-    const id = await insertDataset(client, facts);
-    if (id !== null) await createPartition(client, id, facts);
-  });
+  const { name, source, entity, expected } = facts;
+  await database.pool.query(
+    `insert into sheaf.datasets (name, source, entity, key_field, fields, expected) values ($1, $2, $3, $4, $5, $6)
+     on conflict (name) do nothing`,
+    [name, source, entity.name, entity.keyField, JSON.stringify(entity.fields), expected],
+  );
 }
 
 /**
@@ -96,42 +90,6 @@ function isSame(known: DatasetRow, entity: Entity): boolean {
 
 function asTuple({ name, type, isNullable }: Field): readonly unknown[] {
   return [name, type, isNullable];
-}
-
-/** Null when somebody else has. */
-async function insertDataset(client: pg.PoolClient, { name, source, entity }: DatasetFacts): Promise<number | null> {
-  const { rows } = await client.query<{ id: number }>(
-    `insert into sheaf.datasets (name, source, entity, key_field, fields) values ($1, $2, $3, $4, $5)
-     on conflict (name) do nothing returning id`,
-    [name, source, entity.name, entity.keyField, JSON.stringify(entity.fields)],
-  );
-  return rows[0]?.id ?? null;
-}
-
-/** Partitions are attached, not created in place: that locks out nobody who reads or merges other datasets. */
-async function createPartition(client: pg.PoolClient, id: number, { name, expected }: DatasetFacts): Promise<void> {
-  const partition = partitionName(id, name);
-  const { rows } = await client.query('select to_regclass($1) is not null as exists', [`sheaf.${partition}`]);
-  if (rows[0]?.exists === true) return;
-  const isLarge = (expected ?? 0) >= LARGE;
-  const value = escapeLiteral(name);
-  await client.query(
-    `create table sheaf.${partition} (like sheaf.records including all, check (dataset = ${value}))${isLarge ? ' partition by hash (key)' : ''}`,
-  );
-  for (let part = 0; isLarge && part < HASH_PARTITIONS; part++) {
-    await client.query(
-      `create table sheaf.${partition}_h${part} partition of sheaf.${partition} for values with (modulus ${HASH_PARTITIONS}, remainder ${part})`,
-    );
-  }
-  await client.query(`alter table sheaf.records attach partition sheaf.${partition} for values in (${value})`);
-}
-
-/** e.g. `records_3_oda_akt_r`: the id makes it unique, the rest is for people. */
-function partitionName(id: number, dataset: string): string {
-  return `records_${id}_${dataset
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '_')
-    .slice(0, 40)}`;
 }
 
 /** The names of all datasets, the oldest first. */

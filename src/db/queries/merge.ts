@@ -2,8 +2,10 @@ import type pg from 'pg';
 import type { MergeCounts, RelatedCounts } from '../../domain/proof.ts';
 import type { Entity } from '../../domain/record.ts';
 import { type Database, inTransaction } from '../database.ts';
+import { type Loaded, type Part, writeAll } from './first-load.ts';
 import { readClaimed, Superseded, stillWanted, untilReady } from './merge-claim.ts';
 import { type Covering, MISSING } from './missing.ts';
+import { attachPartition } from './partitions.ts';
 import { relatedPlaces, relatedTable } from './related.ts';
 import type { FinaliseClaim } from './runs.ts';
 import { placesOf, stagingTable } from './staging.ts';
@@ -38,19 +40,8 @@ interface Merge extends MergeOptions {
   readonly run: string;
   /** The moment that its changes bear, as text: PostgreSQL's microseconds do not fit into a Date. */
   readonly at: string;
-}
-
-/** What is merged into one dataset. */
-interface Part {
-  readonly run: string;
-  readonly dataset: string;
-  readonly at: string;
-  /** The table that holds the rows. */
-  readonly table: string;
-  /** A query of those rows of it that count, each key once; see `placesOf`. */
-  readonly places: string;
-  /** All rows of the table count. */
-  readonly isWhole: boolean;
+  /** What it has filled and not attached yet. */
+  readonly loaded: Loaded;
 }
 
 /**
@@ -78,7 +69,7 @@ export async function mergeStaged(
       return run.merge;
     }
     const at = await beginMerge(client, options.dataset, ...datasets);
-    const merge = { ...options, run: claim.run, at };
+    const merge: Merge = { ...options, run: claim.run, at, loaded: new Map() };
     const waiting = { claim, ready: options.ready };
     await stillWanted(client, waiting);
     const own = await write(client, merge);
@@ -88,6 +79,8 @@ export async function mergeStaged(
       related.push(await writeRelated(client, merge, dataset));
     }
     await untilReady(client, waiting);
+    // Not before: whoever attaches one, too, waits from here until this has ended.
+    for (const partition of merge.loaded.values()) await attachPartition(client, partition);
     const counts = related.length === 0 ? own : { ...own, related };
     await settle(client, { claim, merge, counts });
     return counts;
@@ -143,9 +136,13 @@ async function write(client: pg.PoolClient, merge: Merge): Promise<MergeCounts> 
   if (!merge.writesContent) return markOnly(client, merge);
   const { hasDuplicates } = merge.rows;
   const table = stagingTable(merge.run);
-  const part = { ...merge, table, places: placesOf(table, hasDuplicates), isWhole: !hasDuplicates };
-  const isFirst = await isEmpty(client, merge.dataset);
-  const written = isFirst ? await writeAll(client, part) : await writeDiffering(client, part);
+  const rows = {
+    table,
+    places: placesOf(table, hasDuplicates),
+    isWhole: !hasDuplicates,
+    records: merge.rows.distinctKeys,
+  };
+  const written = await writeRows(client, merge, { ...merge, ...rows });
   const deleted = await markMissing(client, merge);
   const rekeyed = deleted > 0 && written.inserted > 0 ? await pairRekeyed(client, merge) : 0;
   return {
@@ -163,9 +160,13 @@ async function markOnly(client: pg.PoolClient, merge: Merge): Promise<MergeCount
   return { inserted: 0, updated: 0, unchanged: 0, deleted, rekeyed: 0 };
 }
 
-async function isEmpty(client: pg.PoolClient, dataset: string): Promise<boolean> {
-  const existing = await client.query('select from sheaf.records where dataset = $1 limit 1', [dataset]);
-  return existing.rowCount === 0;
+type Written = Pick<MergeCounts, 'inserted' | 'updated'>;
+
+async function writeRows(client: pg.PoolClient, { loaded }: Pick<Merge, 'loaded'>, part: Part): Promise<Written> {
+  if (part.records === 0) return { inserted: 0, updated: 0 };
+  const existing = await client.query('select from sheaf.records where dataset = $1 limit 1', [part.dataset]);
+  if (existing.rowCount !== 0) return writeDiffering(client, part);
+  return { inserted: await writeAll(client, part, loaded), updated: 0 };
 }
 
 /**
@@ -185,30 +186,12 @@ async function writeRelated(client: pg.PoolClient, merge: Merge, dataset: string
   );
   await client.query('analyze pg_temp.nested');
   const places = 'select key, hash, source_timestamp, place from pg_temp.nested';
-  const part = { run, dataset, at, table: relatedTable(run), places, isWhole: false };
-  const written = (await isEmpty(client, dataset)) ? await writeAll(client, part) : await writeDiffering(client, part);
   const { rows } = await client.query<{ records: number }>('select count(*) as records from pg_temp.nested');
-  await client.query('drop table pg_temp.nested');
   const records = rows[0]?.records ?? 0;
+  const part = { run, dataset, at, table: relatedTable(run), places, isWhole: false, records };
+  const written = await writeRows(client, merge, part);
+  await client.query('drop table pg_temp.nested');
   return { dataset, records, ...written, unchanged: records - written.inserted - written.updated };
-}
-
-type Written = Pick<MergeCounts, 'inserted' | 'updated'>;
-
-/** There is nothing to compare with. */
-async function writeAll(client: pg.PoolClient, { run, dataset, table, places, isWhole, at }: Part): Promise<Written> {
-  const rows = isWhole ? `${table} s` : `(${places}) p join ${table} s on s.ctid = p.place`;
-  const { rowCount } = await client.query(
-    `insert into sheaf.records (dataset, key, data, hash, source_timestamp, first_seen_at, changed_at)
-     select $1, s.key, s.record::jsonb, s.hash, s.source_timestamp, $2::timestamptz, $2::timestamptz from ${rows}`,
-    [dataset, at],
-  );
-  await client.query(
-    `insert into sheaf.changes (at, dataset, key, kind, run_id)
-     select $2, $1, key, 'insert', $3 from (${places}) as s`,
-    [dataset, at, run],
-  );
-  return { inserted: rowCount ?? 0, updated: 0 };
 }
 
 /**

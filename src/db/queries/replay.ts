@@ -4,6 +4,7 @@ import { type Database, inTransaction } from '../database.ts';
 import type { RunRow } from '../schema.ts';
 import { judge } from './judge-records.ts';
 import { beginMerge, noteMerged } from './merge.ts';
+import { makePartition } from './partitions.ts';
 import { lockUnsettled } from './rejects.ts';
 
 export interface ReplayBatch {
@@ -63,6 +64,7 @@ export async function replayBatch({ pool }: Pick<Database, 'pool'>, batch: Repla
     if (last === undefined) return { kind: 'done' };
     await client.query('savepoint replay');
     const { candidates, still } = await sortOut(client, rejects, batch.normalise);
+    if (candidates.length > 0) await makePartition(client, run.dataset);
     const counts = { ...(await take(client, { run, candidates, at })), rejected: await keep(client, still, at) };
     if (counts.taken > 0) await noteMerged(client, run.dataset, at);
     if (batch.isDryRun) await client.query('rollback to savepoint replay');
