@@ -10,10 +10,19 @@ export const MAX_SLICES = 5_000;
 /** A run is cut into at least this many slices when it has the pages for it, so that a small fleet is kept busy. */
 export const MIN_SLICES = 16;
 
-/** Cuts what is to be harvested into slices. Returns no slice for an empty span. */
+/**
+ * Cuts what is to be harvested into slices. Returns no slice for an empty span. Each has a whole number of pages where
+ * keys have no gaps: the page that is begun at the end of a slice costs a request as any other does.
+ */
 export function cutIntoSlices(span: Span, pages: number): Span[] {
   const wanted = Math.ceil(pages / PAGES_PER_SLICE);
-  return cutSpan(span, Math.min(MAX_SLICES, Math.max(wanted, Math.min(MIN_SLICES, pages), 1)));
+  const most = Math.min(MAX_SLICES, Math.max(wanted, Math.min(MIN_SLICES, pages), 1));
+  const pagesEach = Math.ceil(pages / most);
+  const width = Math.ceil(((span.upto - span.after) * Math.max(1, pagesEach)) / Math.max(1, pages));
+  const slices: Span[] = [];
+  for (let after = span.after; after < span.upto; after += width)
+    slices.push({ after, upto: Math.min(after + width, span.upto) });
+  return slices;
 }
 
 /**

@@ -22,6 +22,13 @@ describe('a plan', () => {
     expect(findGap(span, cut)).toBeNull();
   });
 
+  it.each([17, 20, 25, 33, 199, 201, 401, 999])('asks for no page more than there are: %i', (pages) => {
+    const cut = cutIntoSlices({ after: 0, upto: pages * 100 }, pages);
+    const asked = cut.reduce((sum, { after, upto }) => sum + Math.ceil((upto - after) / 100), 0);
+    expect(asked).toBe(pages);
+    expect(cut.length).toBeGreaterThanOrEqual(9);
+  });
+
   it('gives a slice ten to fifty pages when there is enough for a fleet', () => {
     for (const pages of [400, 5_000, 90_000]) {
       expect(pages / cutIntoSlices({ after: 0, upto: 1e9 }, pages).length).toBeCloseTo(PAGES_PER_SLICE, 0);
