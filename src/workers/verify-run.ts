@@ -1,3 +1,4 @@
+import { analyzeStaged } from '../db/queries/analyze.ts';
 import { countAhead } from '../db/queries/missing.ts';
 import type { Reread } from '../db/queries/refetch.ts';
 import { createRelated, relatedBySlice } from '../db/queries/related.ts';
@@ -40,6 +41,7 @@ export async function verifyRun(context: WorkContext, run: RunRow, query: Source
   // Proved, or not, and merged, by a finaliser that died before it was through: the files must say the same.
   if (run.mergedGeneration === run.generation && run.proof !== null) return { kind: 'judged', proof: run.proof };
 
+  await analyzeStaged(database, run);
   const facts = await ledgerFacts(context, run, slices);
   const broken = whatIsBroken(facts, run.strategy === 'offset');
   if (broken !== null) return { kind: 'judged', proof: { ...facts, holds: false, reason: broken, countAfter: null } };

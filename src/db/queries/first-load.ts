@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { analyze } from './analyze.ts';
 import { createLike, findPartition, isLarge, type Partition } from './partitions.ts';
 
 const { escapeLiteral } = pg;
@@ -73,6 +74,8 @@ async function load(client: pg.PoolClient, part: Part, partition: Partition): Pr
     alter table ${partition.table} add primary key (dataset, key);
     create index on ${partition.table} (dataset, length(key), key);
     create index on ${partition.table} using brin ((coalesce(deleted_at, changed_at)))`);
+  // Else the next run, if it comes soon, takes them for few, and looks them up in the index first.
+  await analyze(client, partition.table, 'dataset, key, hash, source_timestamp, changed_at, deleted_at');
   await client.query(
     'set local max_parallel_workers_per_gather to default; set local max_parallel_maintenance_workers to default',
   );

@@ -57,9 +57,6 @@ export async function mergeStaged(
   options: MergeOptions,
 ): Promise<MergeCounts | undefined> {
   const { related: datasets = [] } = options;
-  // Of records nothing is to be known, and looking at them is what takes long.
-  await pool.query(`analyze ${stagingTable(claim.run)} (key, hash)`);
-  if (datasets.length > 0) await pool.query(`analyze ${relatedTable(claim.run)} (dataset, key, hash)`);
   await pool.query('select sheaf.make_change_months(1)');
   return inTransaction(pool, async (client) => {
     const run = await readClaimed(client, claim);

@@ -24,7 +24,7 @@ export function multirange(ranges: readonly Span[]): string {
 }
 
 export interface Missing {
-  /** Records that are not marked as deleted, before the run's merge. */
+  /** Records that are not marked as deleted, before the run's merge. Counted where some are missing, else 0. */
   readonly live: number;
   /** Of these, the ones that the run should have seen and has not. */
   readonly missing: number;
@@ -35,9 +35,11 @@ export interface Missing {
 /** Counts what a sweep has not seen. */
 export async function countMissing({ pool }: Database, run: Covering & Pick<RunRow, 'dataset'>): Promise<Missing> {
   const { rows } = await pool.query<Missing>(
-    `select (select count(*) from sheaf.records where dataset = $2 and deleted_at is null) as live,
-            (select count(*) from sheaf.records r where ${MISSING(run)}) as missing,
-            (select count(*) from sheaf.rejects where run_id = $1 and dataset is null and key is null) as unnamed`,
+    `select missing,
+            case when missing = 0 then 0
+                 else (select count(*) from sheaf.records where dataset = $2 and deleted_at is null) end as live,
+            (select count(*) from sheaf.rejects where run_id = $1 and dataset is null and key is null) as unnamed
+     from (select count(*) as missing from sheaf.records r where ${MISSING(run)}) as counted`,
     [run.id, run.dataset],
   );
   return rows[0] ?? { live: 0, missing: 0, unnamed: 0 };
