@@ -1,3 +1,5 @@
+import { withRoom } from './room.ts';
+
 /**
  * Records as they stand in a file of NDJSON: the JSON text of each in UTF-8, a line feed after each, and none within. They are passed on in bytes, because most of
  * them go from the table to a file untouched, and each decoding or encoding on the way would cost more than reading and writing them.
@@ -66,11 +68,7 @@ export class LineWriter {
 
   #makeRoom(length: number): void {
     if (this.#isTaken) this.#forget();
-    const needed = this.#size + length;
-    if (needed <= this.#memory.length) return;
-    const larger = Buffer.allocUnsafeSlow(needed * 2);
-    this.#memory.copy(larger, 0, 0, this.#size);
-    this.#memory = larger;
+    this.#memory = withRoom(this.#memory, this.#size, length);
   }
 
   /** Moves the record that is being written to where those were that are taken. */
@@ -92,10 +90,14 @@ export function linesOf(texts: readonly string[]): RecordLines {
   return writer.take();
 }
 
+/** Where a record begins. */
+export function startAt({ ends }: RecordLines, index: number): number {
+  return index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
+}
+
 /** The JSON text of one record. */
-export function textAt({ bytes, ends }: RecordLines, index: number): string {
-  const start = index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
-  return bytes.toString('utf8', start, ends[index]);
+export function textAt(lines: RecordLines, index: number): string {
+  return lines.bytes.toString('utf8', startAt(lines, index), lines.ends[index]);
 }
 
 /** The JSON texts of the records, in their order. */
