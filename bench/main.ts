@@ -10,6 +10,7 @@ import { type Postgres, startPostgres } from './postgres.ts';
 import { hasProc } from './processes.ts';
 import { findPrograms, type Program } from './programs.ts';
 import { markdown, renderComparison, renderGrowth, renderLine } from './report.ts';
+import { measureStarts, renderStart, renderStarts, type Started } from './start.ts';
 import { startUpstream } from './upstream-process.ts';
 
 /** What Sheaf does when it is told nothing: SHEAF_CONCURRENCY. */
@@ -21,6 +22,8 @@ interface Results {
   readonly harvested: Harvested[];
   /** Of the case latency only, one a harvest. */
   readonly pipelines: Pipeline[];
+  /** Of the case start only. */
+  readonly started: Started[];
 }
 
 const say = (text: string) => void process.stderr.write(`${text}\n`);
@@ -57,8 +60,10 @@ async function measure(order: Order): Promise<Results> {
     await chmod(folder, 0o755); // as root, PostgreSQL runs as another user, who must reach it
     await using postgres = await startPostgres(join(folder, 'home'));
     const results = { order, machine: describeMachine(postgres.version), harvested: [], pipelines: [] };
+    if (order.case === 'start')
+      return { ...results, started: await measureStart(order, { postgres, programs, folder }) };
     for (const rows of order.rows) await measureSize(results, { postgres, programs, rows, folder });
-    return results;
+    return { ...results, started: [] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -71,8 +76,13 @@ interface Stage {
   readonly folder: string;
 }
 
+async function measureStart({ rows, rounds }: Order, stage: Omit<Stage, 'rows'>): Promise<Started[]> {
+  const scene = { ...stage, rows: rows[0] ?? 0, rounds, signal: stopping.signal };
+  return measureStarts(scene, (each) => say(renderStart(each)));
+}
+
 /** Every program in every round, beginning with another one each time: what slows the machine down hits all alike. */
-async function measureSize({ order, harvested, pipelines }: Results, stage: Stage): Promise<void> {
+async function measureSize({ order, harvested, pipelines }: Omit<Results, 'started'>, stage: Stage): Promise<void> {
   const { postgres, programs, rows, folder } = stage;
   const { rounds, concurrency, phases, latencyMs } = order;
   const requestLog = order.case === 'latency' ? join(folder, `requests-${rows}`) : null;
@@ -95,7 +105,8 @@ function rotate<T>(values: readonly T[], by: number): T[] {
   return [...values.slice(from), ...values.slice(0, from)];
 }
 
-function render({ order, machine, harvested, pipelines }: Results): string {
+function render({ order, machine, harvested, pipelines, started }: Results): string {
+  if (order.case === 'start') return [machine.description, renderStarts(started)].join('\n\n');
   const tables = order.case === 'growth' ? renderGrowth(harvested) : renderComparison(harvested);
   const lines = pipelines.map((pipeline, index) => [harvested[index]?.program ?? '', ...renderPipeline(pipeline)]);
   const pipeline = order.case === 'latency' ? [markdown(['latency', ...PIPELINE_HEAD], lines)] : [];

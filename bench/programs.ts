@@ -51,13 +51,15 @@ export interface Program {
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** The command as users run it. */
+export const SHEAF = resolve(ROOT, 'bin/sheaf');
 const PYTHON = '/usr/bin/python3';
 
 /** Sheaf as users run it: the command, with everything that makes it safe, which cannot be turned off anyway. */
 function sheaf(name: 'sheaf-postgres' | 'sheaf-redis'): Program {
   const usesRedis = name === 'sheaf-redis';
   const run = (args: readonly string[], { database, redis, upstream, concurrency, out }: Place): Command => ({
-    file: resolve(ROOT, 'bin/sheaf'),
+    file: SHEAF,
     args,
     environment: {
       DATABASE_URL: database,

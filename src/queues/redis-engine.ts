@@ -1,5 +1,4 @@
 import { Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
 import { OperatorError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import type { EngineOptions, EngineWorkerOptions, QueueEngine } from './engine.ts';
@@ -25,6 +24,7 @@ export function createRedisEngine(url: string): QueueEngine {
 }
 
 async function checkRedis(url: string): Promise<void> {
+  const { Redis } = await import('ioredis'); // not even loaded where the queues are in PostgreSQL
   const redis = new Redis(url, { lazyConnect: true, connectTimeout: 5_000, retryStrategy: () => null });
   let lastError: Error | undefined;
   redis.on('error', (error: Error) => {

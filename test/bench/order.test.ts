@@ -14,6 +14,7 @@ describe('an order for the bench', () => {
     expect(readOrder(['--quick'])).toMatchObject({ rows: [2_000], rounds: 1, phases: ['cold', 'warm', 'changed'] });
     expect(readOrder(['--case', 'growth', '--rows', '10,20'])).toMatchObject({ rows: [10, 20], rounds: 1 });
     expect(readOrder(['--case', 'latency'])).toMatchObject({ latencyMs: 100, phases: ['cold'] });
+    expect(readOrder(['--case', 'start'])).toMatchObject({ rows: [2_000], rounds: 5 });
     expect(readOrder(['--help'])).toBeNull();
   });
 
