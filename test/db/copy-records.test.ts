@@ -56,6 +56,18 @@ describe('records that are copied out by their places', () => {
     expect([first, second]).toEqual([large.replace('\n', ' '), expected[1]]);
   });
 
+  it('are not sorted themselves, however little memory there is', async () => {
+    const database = await freshDatabase();
+    await fill(database, 3000);
+    const sorted = `select record from ${table} order by length(key), key`;
+    await database.pool.query(`set work_mem = '1MB'`); // of the one connection there is
+    await sizesAndTexts(copyPlaced(database, placed));
+    expect(await temporaryBytes(database)).toBe(0);
+    await sizesAndTexts(copyRecords(database, sorted));
+    expect(await temporaryBytes(database)).toBeGreaterThan(3_000_000);
+    expect(database.pool.totalCount).toBe(1);
+  });
+
   it('are as they were when the first was asked for, and give the connection back as it was', async () => {
     const database = await freshDatabase();
     await fill(database, 3000);
@@ -75,6 +87,15 @@ async function settings({ pool }: Database): Promise<unknown[]> {
   const shown = await Promise.all(clients.map((client) => client.query('show enable_hashjoin')));
   for (const client of clients) client.release();
   return shown.map(({ rows }) => rows[0]?.enable_hashjoin);
+}
+
+/** What has been written to temporary files in this database, by connections that are idle by now. */
+async function temporaryBytes({ pool }: Database): Promise<number> {
+  await pool.query('select pg_stat_force_next_flush()');
+  const { rows } = await pool.query<{ bytes: number }>(
+    'select temp_bytes as bytes from pg_stat_database where datname = current_database()',
+  );
+  return rows[0]?.bytes ?? 0;
 }
 
 describe('whoever reads records', () => {
