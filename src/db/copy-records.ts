@@ -3,6 +3,12 @@ import { to as copyTo } from 'pg-copy-streams';
 import { LineWriter, type RecordLines } from '../domain/record-lines.ts';
 import type { Database } from './database.ts';
 
+/**
+ * A process that was frozen must not hold its locks for ever, and a transaction that sends is not idle: the server gives up a
+ * connection that takes nothing for so long.
+ */
+const STALLED_MS = 60_000;
+
 /** Bytes of records to give at a time: memory depends on this, not on the size of what is read. */
 const GIVEN_BYTES = 256 * 1024;
 
@@ -44,7 +50,9 @@ async function* copy({ pool }: Pick<Database, 'pool'>, { query, plan }: Copying)
   const client = await pool.connect();
   let isRead = false;
   try {
-    const settings = ['jit = off', ...plan].map((setting) => `set local ${setting}`);
+    const settings = ['jit = off', `tcp_user_timeout = ${STALLED_MS}`, ...plan].map(
+      (setting) => `set local ${setting}`,
+    );
     await client.query(['begin isolation level repeatable read read only', ...settings].join('; '));
     yield* receive(client, query);
     await client.query('commit');
