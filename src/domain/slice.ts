@@ -41,3 +41,29 @@ export function pageBudget(pages: number, sliceCount: number): number {
 export function splitRest(span: Span, cursor: number): Span[] {
   return cutSpan({ after: cursor, upto: span.upto }, 2);
 }
+
+/** Less than this is worked off before others have begun with a part of it. */
+const WORTH_SHARING_MS = 400;
+/** Pages follow each other within so many latencies where nothing but the source is waited for. */
+const BOUND_BY_LATENCY = 1.5;
+
+/** How a slice has been walked so far. */
+export interface Pace {
+  /** Keys or positions that a page takes on average. */
+  readonly pageWidth: number;
+  /** From one page to the next on average, and how long its request took of that. */
+  readonly pageMs: number;
+  readonly fetchMs: number;
+}
+
+/**
+ * What a slice gives away to slots that stand idle because nothing else is left: all of it, in a part for each of them
+ * and one for whoever walks it. Nothing where that would not be quicker: when little is left, and when it is the rate,
+ * or this process, that is waited for, and not the source's latency.
+ */
+export function shareRest(rest: Span, idleSlots: number, { pageWidth, pageMs, fetchMs }: Pace): Span[] {
+  const pages = (rest.upto - rest.after) / Math.max(1, pageWidth);
+  if (pages * pageMs < WORTH_SHARING_MS || pageMs > BOUND_BY_LATENCY * fetchMs) return [];
+  const parts = Math.min(idleSlots + 1, Math.floor(pages / 2));
+  return parts < 2 ? [] : cutSpan(rest, parts);
+}

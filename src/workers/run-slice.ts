@@ -1,15 +1,23 @@
 import { getRun } from '../db/queries/runs.ts';
-import { type ClaimedSlice, claimSlice, releaseSlice, type SliceReference } from '../db/queries/slices.ts';
+import {
+  type ClaimedSlice,
+  claimSlice,
+  hasPendingSlices,
+  releaseSlice,
+  type SliceReference,
+} from '../db/queries/slices.ts';
 import { type StagedPage, stagePage } from '../db/queries/staging.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
 import { type Drift, MOST_DRIFT } from '../domain/drift.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { isSuspect } from '../domain/poison.ts';
-import { pageBudget, splitRest } from '../domain/slice.ts';
+import { pageBudget, shareRest, splitRest } from '../domain/slice.ts';
+import type { Span } from '../domain/span.ts';
 import type { PagePosition, Source, SourceFetch, SourceQuery } from '../sources/source.ts';
-import type { Span } from '../telemetry/tracer.ts';
+import type { Span as TraceSpan } from '../telemetry/tracer.ts';
 import { followRelations, type WholePage } from './follow-relations.ts';
+import type { IdleSlots } from './idle-slots.ts';
 import { StagedBefore } from './staged-before.ts';
 import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
@@ -29,6 +37,10 @@ interface Walk {
   /** Whether files are to show nested records inside their parents. */
   readonly isNesting: boolean;
   readonly stagedBefore: StagedBefore;
+  readonly idle: SliceOptions['idle'];
+  /** When the walk began, by the monotonic clock, and how long its requests took since. */
+  readonly startedAt: number;
+  fetchedMs: number;
   readonly stop: AbortSignal;
 }
 
@@ -43,6 +55,8 @@ export interface SliceOptions {
   readonly stop: AbortSignal;
   /** Resolves when this process works nothing else: a slice that may be what kills its workers must not take others along. */
   beAlone(): Promise<void>;
+  /** Slots of this process that could take a part of the slice. */
+  readonly idle: Pick<IdleSlots, 'count' | 'given'>;
 }
 
 /**
@@ -52,14 +66,14 @@ export interface SliceOptions {
 export async function runSlice(
   context: WorkContext,
   job: SliceReference,
-  { stop, beAlone }: SliceOptions,
+  { stop, beAlone, idle }: SliceOptions,
 ): Promise<SliceAttempt> {
   const claim = await claimToWork(context, job, beAlone);
   if (claim === undefined) return { claim, outcome: { kind: 'abandoned', reason: 'nothing to claim' } };
   context.telemetry.emit('slice.claimed', { run: claim.run, slice: claim.slice, attempt: claim.attempt });
   const ending = new AbortController(); // ends a page that is being fetched ahead when the walk ends before it
   try {
-    const walk = await prepare(context, claim, AbortSignal.any([stop, ending.signal]));
+    const walk = await prepare(context, claim, { idle, stop: AbortSignal.any([stop, ending.signal]) });
     return { claim, outcome: await walkPages(context, walk) };
   } catch (error) {
     return { claim, outcome: outcomeOf(error, stop) };
@@ -91,7 +105,7 @@ function outcomeOf(error: unknown, stop: AbortSignal): SliceOutcome {
   return { kind: 'failed', error: toStoredError(error), cause: error };
 }
 
-async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSignal): Promise<Walk> {
+async function prepare(context: WorkContext, claim: ClaimedSlice, options: Pick<Walk, 'idle' | 'stop'>): Promise<Walk> {
   const run = await getRun(context.database, claim.run);
   const { source, fetch } = context.reach(run.request.dataset.source);
   // The slice waits for a worker that is set to the right server.
@@ -111,7 +125,9 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, stop: AbortSig
     noted: new Set(),
     isNesting: run.request.relations === 'nested',
     stagedBefore: new StagedBefore(),
-    stop,
+    ...options,
+    startedAt: performance.now(),
+    fetchedMs: 0,
   };
 }
 
@@ -146,7 +162,8 @@ async function takePage(
   const { span } = walk.claim;
   const fetched = await page.fetching;
   const next = fetched.value.next;
-  const give = next !== null && pages >= walk.budget ? splitRest(span, next) : [];
+  walk.fetchedMs += fetched.durationMs;
+  const give = next === null ? [] : await chooseToGive(context, walk, { next, pages });
   const following = give.length > 0 ? null : next;
   // A page with all that is nested in it may be large: a walk holds one of them at a time.
   const isHeavy = fetched.related !== undefined;
@@ -160,10 +177,29 @@ async function takePage(
   return null;
 }
 
+/** What of the rest others are to do: of a slice that has had its pages, and of the last ones, where slots stand idle. */
+async function chooseToGive(
+  { database }: WorkContext,
+  { claim, budget, idle, startedAt, fetchedMs }: Walk,
+  { next, pages }: { readonly next: number; readonly pages: number },
+): Promise<Span[]> {
+  const { span, run, cursor } = claim;
+  if (pages >= budget) return splitRest(span, next);
+  const idleSlots = idle.count();
+  if (idleSlots === 0) return [];
+  const taken = pages - claim.pages;
+  const pageMs = (performance.now() - startedAt) / taken;
+  const pace = { pageWidth: (next - cursor) / taken, pageMs, fetchMs: fetchedMs / taken };
+  const shares = shareRest({ after: next, upto: span.upto }, idleSlots, pace);
+  if (shares.length === 0) return [];
+  idle.given(); // whoever else asks now finds none
+  return (await hasPendingSlices(database, run)) ? [] : shares;
+}
+
 /** A page that is being fetched; its span ends when it is stored. */
 interface OpenPage {
   readonly fetching: Promise<WholePage>;
-  readonly span: Span;
+  readonly span: TraceSpan;
 }
 
 function openPage({ telemetry }: WorkContext, walk: Walk, cursor: number): OpenPage {

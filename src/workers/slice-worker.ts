@@ -4,6 +4,7 @@ import type { QueueWorker } from '../queues/queue-worker.ts';
 import type { Telemetry } from '../telemetry/events.ts';
 import type { Span } from '../telemetry/tracer.ts';
 import { createCompany } from './company.ts';
+import { createIdleSlots } from './idle-slots.ts';
 import { runSlice } from './run-slice.ts';
 import { settleSlice } from './settle.ts';
 import type { WorkContext } from './work-context.ts';
@@ -29,18 +30,20 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
   const stopping = new AbortController();
   const held = new Set<Held>(); // by job: two jobs of one slice must not forget each other's
   const company = createCompany();
+  const idle = createIdleSlots(concurrency);
 
   const process = async (job: Payload<'sheaf-slices'>): Promise<string> => {
     const stop = new AbortController();
     const holding = { claim: job, stop };
     held.add(holding);
+    const endWork = idle.take();
     let leave = await company.joinOthers();
     const beAlone = async () => {
       leave();
       leave = await company.beAlone();
     };
     try {
-      const options = { stop: AbortSignal.any([stopping.signal, stop.signal]), beAlone };
+      const options = { stop: AbortSignal.any([stopping.signal, stop.signal]), beAlone, idle };
       return await traced(context.telemetry, job, async (span) => {
         const attempt = await runSlice(context, job, options);
         span.set({ 'sheaf.outcome': attempt.outcome.kind });
@@ -48,6 +51,7 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
       });
     } finally {
       held.delete(holding);
+      endWork();
       leave();
     }
   };

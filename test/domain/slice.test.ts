@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { cutIntoSlices, MAX_SLICES, PAGES_PER_SLICE, pageBudget, splitRest } from '../../src/domain/slice.ts';
+import {
+  cutIntoSlices,
+  MAX_SLICES,
+  PAGES_PER_SLICE,
+  pageBudget,
+  shareRest,
+  splitRest,
+} from '../../src/domain/slice.ts';
 import { findGap } from '../../src/domain/span.ts';
 
 describe('a plan', () => {
@@ -48,5 +55,28 @@ describe('a slice that outgrows its budget', () => {
     expect(splitRest({ after: 0, upto: 101 }, 40)).toHaveLength(2);
     expect(splitRest({ after: 0, upto: 101 }, 100)).toEqual([{ after: 100, upto: 101 }]);
     expect(splitRest({ after: 0, upto: 101 }, 101)).toEqual([]);
+  });
+});
+
+describe('a slice beside slots that stand idle', () => {
+  const pace = { pageWidth: 100, pageMs: 110, fetchMs: 100 };
+  const rest = { after: 400, upto: 2_000 };
+
+  it('gives a part to each of them, and keeps one', () => {
+    expect(shareRest(rest, 3, pace)).toHaveLength(4);
+    expect(findGap(rest, shareRest(rest, 3, pace))).toBeNull();
+  });
+
+  it('makes no part smaller than two pages', () => {
+    expect(shareRest(rest, 31, pace)).toHaveLength(8);
+    expect(shareRest({ after: 0, upto: 399 }, 31, { ...pace, pageMs: 1_000, fetchMs: 900 })).toEqual([]);
+  });
+
+  it('keeps what is done in a moment', () => {
+    expect(shareRest(rest, 3, { ...pace, pageMs: 20, fetchMs: 18 })).toEqual([]);
+  });
+
+  it('keeps all where more requests at once would not be answered sooner', () => {
+    expect(shareRest(rest, 3, { ...pace, pageMs: 1_600 })).toEqual([]);
   });
 });

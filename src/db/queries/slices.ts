@@ -116,6 +116,14 @@ export async function pendingSlices({ orm }: Database, run: string): Promise<Sli
   return rows.map((row) => ({ run, ...row }));
 }
 
+/** Whether slices of a run wait for a worker: nobody need share what he has then. */
+export async function hasPendingSlices({ pool }: Database, run: string): Promise<boolean> {
+  const { rowCount } = await pool.query(`select from sheaf.slices where run_id = $1 and state = 'pending' limit 1`, [
+    run,
+  ]);
+  return rowCount === 1;
+}
+
 /** How many slices of running runs could have been worked for longer than it takes to enqueue them. */
 export async function countOverdueSlices({ pool }: Database): Promise<number> {
   const { rows } = await pool.query<{ count: number }>(
