@@ -22,12 +22,17 @@ interface Limits {
   readonly latencyMs: number;
 }
 
+/** Of a page that is kept: it is asked for by a range of keys, or by a position. What a plan asks for is neither. */
+const PAGE = / le |[$]skip=/;
+
 /** Reads from the request log of the twin what one harvest asked for. */
 export function readPipeline(requestLog: string, harvest: Span, limits: Limits): Pipeline {
   const lines = readFileSync(requestLog, 'utf8')
     .split('\n')
     .filter((line) => line !== '');
-  const pages = lines.map((line) => JSON.parse(line) as LoggedRequest).filter(({ rows }) => rows > 1);
+  const pages = lines
+    .map((line) => JSON.parse(line) as LoggedRequest)
+    .filter(({ rows, path }) => rows > 1 && PAGE.test(path));
   const isOfHarvest = ({ startedAt }: Page) =>
     startedAt >= harvest.startedAt && startedAt <= harvest.startedAt + harvest.wallMs;
   return describePipeline(pages.filter(isOfHarvest), limits);
