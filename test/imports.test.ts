@@ -34,7 +34,6 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['queues/', 'workers/settle.ts', 'workers/slice-worker.ts', 'workers/finalise-worker.ts'],
   ioredis: ['queues/'],
   pg: ['db/', 'embedded/', 'queues/postgres-engine.ts'],
-  'pg-copy-streams': ['db/'],
   'drizzle-orm': ['db/'],
   undici: ['sources/http-client.ts'],
   commander: ['cli/'],

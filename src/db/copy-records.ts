@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { to as copyTo } from 'pg-copy-streams';
 import { LineWriter, type RecordLines } from '../domain/record-lines.ts';
+import { CopyOut, type CopyTaker } from './copy-out.ts';
 import type { Database } from './database.ts';
 
 /**
@@ -64,11 +64,11 @@ async function* copy({ pool }: Pick<Database, 'pool'>, { query, plan }: Copying)
 
 async function* receive(client: pg.PoolClient, query: string): AsyncGenerator<RecordLines> {
   const reader = new CopyReader();
-  for await (const chunk of client.query(copyTo(`copy (${query}) to stdout (format binary)`))) {
-    reader.add(chunk as Buffer);
-    if (reader.lines.size >= GIVEN_BYTES) yield reader.lines.take();
+  const copy = client.query(new CopyOut(`copy (${query}) to stdout (format binary)`, reader));
+  for (let isLast = false; !isLast; ) {
+    isLast = await copy.fill();
+    yield reader.lines.take();
   }
-  yield reader.lines.take();
 }
 
 /** The signature (11 bytes), flags and the length of an extension that there never is. */
@@ -77,11 +77,15 @@ const FILE_HEAD = 11 + 4 + 4;
 const ROW_HEAD = 2 + 4;
 
 /** Reads COPY's binary format of one column that is never null, in pieces that end anywhere: text is in it as it is, where the text format would escape it. */
-class CopyReader {
+class CopyReader implements CopyTaker {
   readonly lines = new LineWriter(GIVEN_BYTES * 2);
   #headLeft = FILE_HEAD + ROW_HEAD;
   /** What of the column is still to come. While a head is read, its last four bytes so far. */
   #length = 0;
+
+  isFull(): boolean {
+    return this.lines.size >= GIVEN_BYTES;
+  }
 
   add(chunk: Buffer): void {
     let at = 0;

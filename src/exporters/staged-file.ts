@@ -24,9 +24,12 @@ export class StagedFile {
   readonly #temporary: string;
   readonly #handle: FileHandle;
   readonly #hash = createHash('sha256');
-  /** The same memory for all that is gathered: new memory would pile up faster than it is collected. */
-  readonly #gathered = Buffer.allocUnsafeSlow(writeSize);
+  /** The same memory for all that is gathered: new memory would pile up faster than it is collected. Twice, for while the one is written the other fills. */
+  #gathered = Buffer.allocUnsafeSlow(writeSize);
+  #other = Buffer.allocUnsafeSlow(writeSize);
   #size = 0;
+  /** The write that is under way. Its failure is thrown by whatever comes next. */
+  #writing: Promise<void> = Promise.resolve();
   #bytes = 0;
   #isOpen = true;
   #isTemporary = true;
@@ -51,13 +54,18 @@ export class StagedFile {
   async write(chunk: Chunk): Promise<void> {
     const most = typeof chunk === 'string' ? chunk.length * 3 : chunk.length; // a UTF-16 code unit takes up to three bytes
     if (this.#size + most > writeSize) await this.#flush();
-    if (most > writeSize) await this.#writeBytes(typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk);
-    else this.#gather(chunk);
+    if (most <= writeSize) {
+      this.#gather(chunk);
+      return;
+    }
+    await this.#writing;
+    await this.#writeBytes(typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk);
   }
 
   /** Writes what is gathered, and returns when the disk has it all. */
   async seal(): Promise<{ bytes: number; sha256: string }> {
     await this.#flush();
+    await this.#writing;
     try {
       await this.#handle.sync();
       await this.#close();
@@ -99,10 +107,15 @@ export class StagedFile {
     }
   }
 
+  /** Begins to write what is gathered, once what was gathered before it is written. */
   async #flush(): Promise<void> {
+    await this.#writing;
+    if (this.#size === 0) return;
     const bytes = this.#gathered.subarray(0, this.#size);
+    [this.#gathered, this.#other] = [this.#other, this.#gathered];
     this.#size = 0;
-    if (bytes.length > 0) await this.#writeBytes(bytes);
+    this.#writing = this.#writeBytes(bytes);
+    this.#writing.catch(() => undefined); // awaited by what comes next; until then it must not count as unhandled
   }
 
   async #writeBytes(bytes: Uint8Array): Promise<void> {
@@ -119,6 +132,7 @@ export class StagedFile {
   async #close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    await this.#writing.catch(() => undefined); // told to whoever wrote
     await this.#handle.close();
   }
 }
