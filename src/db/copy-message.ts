@@ -82,7 +82,7 @@ export class CopyMessage {
       return;
     }
     this.#at = this.#buffer.writeInt32BE(8, this.#at);
-    this.#at = this.#buffer.writeBigInt64BE(microsecondsOf(value), this.#at);
+    this.#addWide(microsecondsOf(value));
   }
 
   /** Resolves when PostgreSQL has taken it; rejects with its error otherwise. The connection stays usable either way. */
@@ -94,6 +94,17 @@ export class CopyMessage {
     const message = this.#buffer.subarray(0, this.#at);
     await new Promise<void>((resolve, reject) => this.#client.query(new SentMessage(message, { resolve, reject })));
     if (this.#buffer.length <= KEPT_SIZE) kept.set(this.#client, this.#buffer);
+  }
+
+  /** Eight bytes. */
+  #addWide(value: number | bigint): void {
+    if (typeof value === 'bigint') {
+      this.#at = this.#buffer.writeBigInt64BE(value, this.#at);
+      return;
+    }
+    const high = Math.floor(value / 2 ** 32);
+    this.#at = this.#buffer.writeInt32BE(high, this.#at);
+    this.#at = this.#buffer.writeUInt32BE(value - high * 2 ** 32, this.#at);
   }
 
   #addNull(): void {
@@ -119,13 +130,17 @@ export class CopyMessage {
   }
 }
 
-/** Rounds what is finer than a microsecond, halves to the even one, as PostgreSQL does when it reads the text. */
-function microsecondsOf(timestamp: string): bigint {
+/**
+ * Rounds what is finer than a microsecond, halves to the even one, as PostgreSQL does when it reads the text. A bigint, which is
+ * slow to make, only for the centuries for which a number would not be exact.
+ */
+function microsecondsOf(timestamp: string): number | bigint {
   const seconds = Date.parse(`${timestamp.slice(0, 19)}Z`) / 1000 - EPOCH_SECONDS;
   const exact = timestamp.length > 20 ? Number(`0${timestamp.slice(19)}`) * 1_000_000 : 0;
   const nearest = Math.round(exact);
   const fraction = nearest - exact === 0.5 && nearest % 2 === 1 ? nearest - 1 : nearest;
-  return BigInt(seconds) * 1_000_000n + BigInt(fraction);
+  const microseconds = seconds * 1_000_000 + fraction;
+  return Number.isSafeInteger(microseconds) ? microseconds : BigInt(seconds) * 1_000_000n + BigInt(fraction);
 }
 
 interface Settling {

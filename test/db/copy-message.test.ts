@@ -69,9 +69,13 @@ describe('rows that are sent with their statements', () => {
     const seconds = [
       '0001-01-01T00:00:00',
       '0099-03-01T12:30:00',
+      '1714-07-29T00:12:25', // the first and the last second for which a number is exact
+      '1714-07-29T00:12:26',
       '1999-12-31T23:59:59',
       '2000-01-01T00:00:00',
       '2024-02-29T23:59:59',
+      '2285-06-04T23:47:34',
+      '2285-06-04T23:47:35',
       '9999-12-31T23:59:58',
     ];
     const texts = seconds.flatMap((second) => fractions.map((fraction) => second + fraction));
