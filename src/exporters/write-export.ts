@@ -34,8 +34,8 @@ export interface ExportRequest extends ExportSet {
   readonly directory: string;
   /** Further files that go with these: published together, and in the same manifest. */
   readonly also?: readonly ExportSet[];
-  /** What `manifest.json` says besides the files. */
-  readonly manifest: ManifestFacts;
+  /** What `manifest.json` says besides the files. May be known later than they begin: a function is asked when they are complete. */
+  readonly manifest: ManifestFacts | (() => Promise<ManifestFacts>);
   /** Heeded between batches. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -70,7 +70,8 @@ export async function writeExports(request: ExportRequest): Promise<StagedExport
   const files: PublishedFile[] = [];
   try {
     for (const set of setsOf(request)) files.push(...(await writeSet({ ...request, ...set }, outputs)));
-    const manifest = await stageManifest(request.directory, request.manifest, files);
+    const facts = typeof request.manifest === 'function' ? await request.manifest() : request.manifest;
+    const manifest = await stageManifest(request.directory, facts, files);
     const staged = outputs.map(({ file }) => file);
     return stagedExport(request.directory, { staged, manifest, files, replaced: replacedBy(request, files) });
   } catch (error) {

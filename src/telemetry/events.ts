@@ -55,7 +55,7 @@ export interface SheafEvents {
   'page.staged': StagedPageFacts;
   'run.drifted': { run: string; dataset: string } & Drift;
   'run.reread': { run: string; slices: number; added: number };
-  'finalise.step': { run: string; step: 'verify' | 'export' | 'merge' | 'publish'; durationMs: number };
+  'finalise.step': { run: string; step: 'verify' | 'judge' | 'export' | 'merge' | 'publish'; durationMs: number };
   'run.merged': { run: string; dataset: string } & MergeCounts;
   'reconcile.repaired': { run: string; what: string; count: number };
   'schedule.fired': ScheduleEvent & { runs: readonly string[]; lateMs: number };

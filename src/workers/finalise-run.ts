@@ -7,6 +7,7 @@ import {
   endFinalised,
   type FinaliseClaim,
   getRun,
+  holdsClaim,
   passMerge,
   postponeFinalise,
   releaseFinalise,
@@ -26,8 +27,9 @@ import { type StagedExport, writeExports } from '../exporters/write-export.ts';
 import type { Source, SourceQuery } from '../sources/source.ts';
 import type { SheafEvents, Telemetry } from '../telemetry/events.ts';
 import { exportSets, fileNameOf, relatedDatasets } from './export-sets.ts';
+import { proveDeletes } from './judge-deletes.ts';
 import { refuseDrift } from './refuse-drift.ts';
-import { verifyRun } from './verify-run.ts';
+import { type Verdict, verifyRun } from './verify-run.ts';
 import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
 /** A run that is being finalised. */
@@ -39,12 +41,14 @@ interface Finalising {
 }
 
 /**
- * The chord's body: verify → write the exports, and merge → publish → report. It is carried through once a generation; as
- * long as verification finds slices to be fetched once more, it ends there, and begins anew when they have settled.
+ * The chord's body: verify → write the files, and beside that judge deletes → merge → publish → report. It is carried through
+ * once a generation; as long as verification finds slices to be fetched once more, it ends there, and begins anew when they
+ * have settled.
  *
- * The files are written beside the merge, under temporary names. It is committed when they are on the disk, and they get
- * their names after that: a full disk leaves the tables as they were, and a reader never sees half a file. Each step can be run again: a finaliser that
- * dies is followed by another, which starts over and finds the merge done, if it was. Returns what the queue shows.
+ * The files are written under temporary names. The merge is committed when they are on the disk, and they get their names
+ * after that: a full disk leaves the tables as they were, and a reader never sees half a file. Each step can be run again: a
+ * finaliser that dies is followed by another, which starts over and finds the merge done, if it was. Returns what the queue
+ * shows.
  */
 export async function finaliseRun(context: WorkContext, job: { run: string; generation: number }): Promise<string> {
   const planned = await getRun(context.database, job.run);
@@ -70,31 +74,60 @@ async function carryThrough(context: WorkContext, finalising: Finalising): Promi
   if (verdict.kind === 'moved') return readOnceMore(context, claim, verdict.reread);
   if (verdict.kind === 'unanswered' && (await askLater(context, finalising, verdict.waitMs)))
     return 'the source does not answer, and is asked again later';
-  return publishAll(context, finalising, verdict.proof);
+  return publishAll(context, finalising, verdict);
 }
 
 /** Whoever has lost the claim leaves everything to the one that has it. */
 const TAKEN_OVER = 'another finaliser has taken over';
 
-async function publishAll(context: WorkContext, finalising: Finalising, proof: Proof): Promise<string> {
-  const { claim, run } = finalising;
-  const clock = { telemetry: context.telemetry, run: run.id };
-  if (!(await saveProof(context.database, claim, proof))) return TAKEN_OVER;
-  const { distinctKeys, stagedRows } = proof;
+async function publishAll(context: WorkContext, finalising: Finalising, verdict: Settled): Promise<string> {
+  // Files come before the proof is saved: who has lost the claim must not clear away those of the one that has it.
+  if (!(await holdsClaim(context.database, finalising.claim))) return TAKEN_OVER;
+  const clock = { telemetry: context.telemetry, run: finalising.run.id };
+  const { distinctKeys, stagedRows } = verdict.proof;
   const rows = { distinctKeys, hasDuplicates: distinctKeys !== stagedRows };
-  const ending = new AbortController(); // of no use any more once the merge has failed
-  const staging = { rows, proof, signal: ending.signal };
+  const proving = wholeProof(context, finalising.run, verdict);
+  const ending = new AbortController(); // of no use any more once judging or merging has failed
+  const staging = { rows, proving, signal: ending.signal };
   const exporting = timed(clock, 'export', () => stageExports(context, finalising, staging));
   exporting.catch(() => undefined); // awaited below; a failure before that must not count as unhandled
-  try {
-    if (!(await mergeBeside(context, finalising, { rows, proof, exporting }))) return TAKEN_OVER;
-    const staged = await exporting;
-    if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
-  } finally {
+  const proved = await mergeAndPublish(context, finalising, { rows, proving, exporting }).finally(async () => {
     ending.abort();
     await (await exporting.catch(() => null))?.discard();
-  }
-  return end(context, claim, proof);
+  });
+  return proved === null ? TAKEN_OVER : end(context, finalising.claim, proved);
+}
+
+/** Nothing in these sends the run back to fetching any more. */
+type Settled = Exclude<Verdict, { kind: 'lost' | 'moved' }>;
+
+/** Files need not wait for what the source no longer has: only the manifest, and the merge, tell of it. */
+async function wholeProof(context: WorkContext, run: RunRow, { kind, proof }: Settled): Promise<Proof> {
+  if (kind !== 'held') return proof;
+  const clock = { telemetry: context.telemetry, run: run.id };
+  return timed(clock, 'judge', () => proveDeletes(context, run, proof));
+}
+
+interface Publishing {
+  readonly rows: StagedRows;
+  readonly proving: Promise<Proof>;
+  readonly exporting: Promise<StagedExport | null>;
+}
+
+/** The proof that was published; null when the claim no longer holds. */
+async function mergeAndPublish(
+  context: WorkContext,
+  finalising: Finalising,
+  { rows, proving, exporting }: Publishing,
+): Promise<Proof | null> {
+  const { claim, run } = finalising;
+  const proof = await proving;
+  if (!(await saveProof(context.database, claim, proof))) return null;
+  if (!(await mergeBeside(context, finalising, { rows, proof, exporting }))) return null;
+  const staged = await exporting;
+  const clock = { telemetry: context.telemetry, run: run.id };
+  if (staged !== null) await timed(clock, 'publish', () => publish(context, finalising, staged));
+  return proof;
 }
 
 interface Merging {
@@ -179,7 +212,7 @@ async function askLater(
 
 interface Exporting {
   readonly rows: StagedRows;
-  readonly proof: Proof;
+  readonly proving: Promise<Proof>;
   readonly signal: AbortSignal;
 }
 
@@ -187,14 +220,15 @@ interface Exporting {
 async function stageExports(
   context: WorkContext,
   finalising: Finalising,
-  { rows, proof, signal }: Exporting,
+  { rows, proving, signal }: Exporting,
 ): Promise<StagedExport | null> {
   const { run, source, query } = finalising;
   const [first, ...also] = exportSets(context, { run, source, query, rows });
   if (first === undefined) return null;
   const directory = exportDirectory(run);
   await removeLeftovers(directory);
-  return writeExports({ ...first, also, directory, manifest: manifestOf(finalising, proof), signal });
+  const manifest = async () => manifestOf(finalising, await proving);
+  return writeExports({ ...first, also, directory, manifest, signal });
 }
 
 /** What `manifest.json` says of a run besides its files. */

@@ -1,11 +1,23 @@
 import type { Missing } from '../db/queries/missing.ts';
-import { countMissing } from '../db/queries/missing.ts';
+import { countAhead, countMissing } from '../db/queries/missing.ts';
 import type { RunRow } from '../db/schema.ts';
 import { DEFAULT_MAX_DELETES, seesAll } from '../domain/harvest-request.ts';
+import type { Proof } from '../domain/proof.ts';
 import type { WorkContext } from './work-context.ts';
 
+/** The whole of a proof that holds: what the source no longer has, and, of a look at keys, what the copy lacks. */
+export async function proveDeletes({ database }: HasDatabase, run: RunRow, proof: Proof): Promise<Proof> {
+  const [{ missing, withheld }, ahead] = await Promise.all([
+    judgeDeletes({ database }, run),
+    run.request.keysOnly ? countAhead(database, run) : null,
+  ]);
+  return { ...proof, missing, deletesWithheld: withheld, ahead };
+}
+
+type HasDatabase = Pick<WorkContext, 'database'>;
+
 /** What a run says about records that the source no longer has. */
-export interface DeletesVerdict {
+interface DeletesVerdict {
   /** Records that are to be marked as deleted. */
   readonly missing: number;
   /** Why none of them is, for a person; null when they are. */
@@ -16,7 +28,7 @@ export interface DeletesVerdict {
  * Whether what a run did not see may be marked as deleted: only by a sweep that was proved complete, and never more than
  * a set share at once, since a source that is half empty is more likely ill than emptied.
  */
-export async function judgeDeletes({ database }: Pick<WorkContext, 'database'>, run: RunRow): Promise<DeletesVerdict> {
+async function judgeDeletes({ database }: HasDatabase, run: RunRow): Promise<DeletesVerdict> {
   if (!seesAll(run)) return { missing: 0, withheld: null };
   const counts = await countMissing(database, run);
   const again = run.ranges === null ? 'harvest again' : 'repair again';

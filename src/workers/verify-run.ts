@@ -1,8 +1,7 @@
 import { analyzeStaged } from '../db/queries/analyze.ts';
-import { countAhead } from '../db/queries/missing.ts';
 import type { Reread } from '../db/queries/refetch.ts';
 import { createRelated, relatedBySlice } from '../db/queries/related.ts';
-import { listSlices, sliceTotals } from '../db/queries/slices.ts';
+import { listSlices, type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
 import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
 import type { RunRow, SliceRow } from '../db/schema.ts';
 import { GateClosedError, PermanentError, TransientError } from '../domain/errors.ts';
@@ -10,7 +9,6 @@ import type { Proof } from '../domain/proof.ts';
 import { sliceStates } from '../domain/slice.ts';
 import { coversRanges, findGap } from '../domain/span.ts';
 import type { SourceQuery } from '../sources/source.ts';
-import { judgeDeletes } from './judge-deletes.ts';
 import { type Look, lookAgain } from './look-again.ts';
 import type { WorkContext } from './work-context.ts';
 
@@ -21,6 +19,8 @@ export type Verdict =
   | { readonly kind: 'moved'; readonly reread: Reread }
   /** The source does not answer: to be asked again after `waitMs`, or else the proof is what can be said. */
   | { readonly kind: 'unanswered'; readonly waitMs: number; readonly proof: Proof }
+  /** All that the source has is staged. What it no longer has is still to be judged (`proveDeletes`): that sends nothing back. */
+  | { readonly kind: 'held'; readonly proof: Proof }
   | { readonly kind: 'judged'; readonly proof: Proof };
 
 /**
@@ -28,36 +28,48 @@ export type Verdict =
  * the plan, and the source's own count. What cannot be proved is said in the proof's reason.
  */
 export async function verifyRun(context: WorkContext, run: RunRow, query: SourceQuery): Promise<Verdict> {
-  const { database } = context;
-  await createStaging(database, run.id); // a crash may have taken an unlogged table's file; an empty one is its truth
-  const slices = await listSlices(database, run.id, sliceStates);
-  const staged = await stagedBySlice(database, run.id);
-  const related = run.expand === null ? null : await relatedStaged(database, run.id);
-  const isWhole = (slice: SliceRow) =>
-    slice.records === (staged.get(slice.number) ?? 0) &&
-    (related === null || slice.related === (related.get(slice.number) ?? 0));
-  const lost = slices.filter((slice) => !isWhole(slice)).map((slice) => slice.number);
-  if (lost.length > 0) return { kind: 'lost', slices: lost };
+  const ledger = await readLedger(context.database, run);
+  if (ledger.lost.length > 0) return { kind: 'lost', slices: ledger.lost };
   // Proved, or not, and merged, by a finaliser that died before it was through: the files must say the same.
   if (run.mergedGeneration === run.generation && run.proof !== null) return { kind: 'judged', proof: run.proof };
 
-  await analyzeStaged(database, run);
-  const facts = await ledgerFacts(context, run, slices);
-  const broken = whatIsBroken(facts, run.strategy === 'offset');
-  if (broken !== null) return { kind: 'judged', proof: { ...facts, holds: false, reason: broken, countAfter: null } };
-  const taken = facts.distinctKeys + facts.rejects;
-  const brought = { run, query, slices, taken, rejects: facts.rejects };
-  const look = await unlessSilent(() => lookAgain(context.reach(run.request.dataset.source), brought));
+  const { facts, broken, look } = await compare(context, { run, query, ledger });
+  if (broken !== null || look === null)
+    return { kind: 'judged', proof: { ...facts, holds: false, reason: broken, countAfter: null } };
   if ('waitMs' in look) {
     const reason = `the source could not be asked for its count again: ${look.message}`;
     return { kind: 'unanswered', waitMs: look.waitMs, proof: { ...facts, holds: false, reason, countAfter: null } };
   }
   if (look.reread !== null) return { kind: 'moved', reread: look.reread };
-  const proof = { ...facts, holds: look.reason === null, reason: look.reason, countAfter: look.count };
-  if (!proof.holds) return { kind: 'judged', proof };
-  const { missing, withheld } = await judgeDeletes(context, run);
-  const ahead = run.request.keysOnly ? await countAhead(database, run) : null;
-  return { kind: 'judged', proof: { ...proof, missing, deletesWithheld: withheld, ahead } };
+  const holds = look.reason === null;
+  return { kind: holds ? 'held' : 'judged', proof: { ...facts, holds, reason: look.reason, countAfter: look.count } };
+}
+
+/** What the ledger says of a run's slices. */
+interface Ledger {
+  readonly slices: readonly SliceRow[];
+  readonly totals: SliceTotals;
+  /** Slices of which not every row is staged that should be. */
+  readonly lost: readonly number[];
+}
+
+/** All slices have settled, and the fence lets no page in any more: what is read here stands still, whatever is read first. */
+async function readLedger(database: WorkContext['database'], run: RunRow): Promise<Ledger> {
+  const [slices, totals, staged, related] = await Promise.all([
+    listSlices(database, run.id, sliceStates),
+    sliceTotals(database, run.id),
+    rowsStaged(database, run.id),
+    run.expand === null ? null : relatedStaged(database, run.id),
+  ]);
+  const isWhole = (slice: SliceRow) =>
+    slice.records === (staged.get(slice.number) ?? 0) &&
+    (related === null || slice.related === (related.get(slice.number) ?? 0));
+  return { slices, totals, lost: slices.filter((slice) => !isWhole(slice)).map((slice) => slice.number) };
+}
+
+async function rowsStaged(database: WorkContext['database'], run: string): Promise<ReadonlyMap<number, number>> {
+  await createStaging(database, run); // a crash may have taken an unlogged table's file; an empty one is its truth
+  return stagedBySlice(database, run);
 }
 
 async function relatedStaged(database: WorkContext['database'], run: string): Promise<ReadonlyMap<number, number>> {
@@ -65,11 +77,48 @@ async function relatedStaged(database: WorkContext['database'], run: string): Pr
   return relatedBySlice(database, run);
 }
 
+interface ToCompare {
+  readonly run: RunRow;
+  readonly query: SourceQuery;
+  readonly ledger: Ledger;
+}
+
+interface Comparison {
+  readonly facts: LedgerFacts;
+  /** Why no count of the source's could make the copy complete. */
+  readonly broken: string | null;
+  /** Null when the source was not asked, because of what is broken. */
+  readonly look: Look | Silence | null;
+}
+
+/**
+ * Counts the keys, and asks the source. What the source says must be of a moment after the last page, and is: no slice is
+ * open here. The two need not wait for each other, unless pages may overlap: else there are as many keys as rows, or the
+ * copy is broken, whatever the source says.
+ */
+async function compare(context: WorkContext, { run, query, ledger }: ToCompare): Promise<Comparison> {
+  const { slices, totals } = ledger;
+  const mayOverlap = run.strategy === 'offset';
+  const factsWith = (distinctKeys: number) => ledgerFacts(run, ledger, distinctKeys);
+  const ask = async (keys: number) => {
+    if (whatIsBroken(factsWith(keys), mayOverlap) !== null) return null;
+    const brought = { run, query, slices, taken: keys + totals.rejects, rejects: totals.rejects };
+    return unlessSilent(() => lookAgain(context.reach(run.request.dataset.source), brought));
+  };
+  const counting = countDistinctKeys(context.database, run.id);
+  const [keys, look] = await Promise.all([
+    counting,
+    mayOverlap ? counting.then(ask) : ask(totals.records),
+    analyzeStaged(context.database, run), // for what comes after: it is judged, written and merged by that
+  ]);
+  const facts = factsWith(keys);
+  return { facts, broken: whatIsBroken(facts, mayOverlap), look };
+}
+
 /** What Sheaf itself knows, before the source is asked. */
 export type LedgerFacts = Omit<Proof, 'holds' | 'reason' | 'countAfter'>;
 
-async function ledgerFacts({ database }: WorkContext, run: RunRow, slices: readonly SliceRow[]): Promise<LedgerFacts> {
-  const totals = await sliceTotals(database, run.id);
+function ledgerFacts(run: RunRow, { slices, totals }: Ledger, distinctKeys: number): LedgerFacts {
   const spans = slices.map((slice) => slice.span);
   return {
     slices: slices.length,
@@ -78,7 +127,7 @@ async function ledgerFacts({ database }: WorkContext, run: RunRow, slices: reado
     isCovered: run.ranges === null ? findGap(run.span, spans) === null : coversRanges(run.ranges, spans),
     stagedRows: totals.records, // each slice's was found to be so
     ledgerRows: totals.records,
-    distinctKeys: await countDistinctKeys(database, run.id),
+    distinctKeys,
     rejects: totals.rejects,
     countBefore: run.countBefore ?? run.expected,
     upto: run.strategy === 'keyset' ? run.span.upto : null,

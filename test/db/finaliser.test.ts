@@ -9,6 +9,7 @@ import {
   claimFinalise,
   endFinalised,
   getRun,
+  holdsClaim,
   postponeFinalise,
   saveProof,
 } from '../../src/db/queries/runs.ts';
@@ -52,6 +53,7 @@ describe('a finaliser that another has followed', () => {
     expect(await mergeStaged(database, stale, merge)).toBeUndefined();
     expect(await endFinalised(database, stale, { state: 'complete', reason: null })).toBe(false);
     expect(await refetchSlices(database, stale, [1, 2])).toBe(false);
+    expect([await holdsClaim(database, stale), await holdsClaim(database, current)]).toEqual([false, true]);
     expect(await saveProof(database, stale, { holds: true } as Proof)).toBe(false);
     const grown = { after: 0, upto: 300 };
     const reread = { slices: [1], added: [{ after: 200, upto: 300 }], span: grown, expected: 9 };

@@ -84,6 +84,22 @@ describe('publishing', () => {
     expect(await readFile(join(directory, 'oda-Sag.ndjson'), 'utf8')).toBe('{"id":1}\n');
   });
 
+  it('asks what the manifest says when the files are complete, and leaves nothing without an answer', async () => {
+    const directory = await temporaryDirectory();
+    const sizes: number[] = [];
+    const manifest = async () => {
+      for (const name of await filesIn(directory)) sizes.push((await measureFile(join(directory, name))).bytes);
+      return { told: 'late' };
+    };
+    await (await writeExports(await exportRequest(texts, { directory, formats: ['json'], manifest }))).publish();
+    expect(sizes).toEqual([(await measureFile(join(directory, 'oda-Sag.json'))).bytes]);
+    expect(JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8'))).toMatchObject({ told: 'late' });
+    const untold = () => Promise.reject(new Error('nothing is known'));
+    const other = await exportRequest(texts, { formats: all, manifest: untold });
+    await expect(writeExports(other)).rejects.toThrow('nothing is known');
+    expect(await filesIn(other.directory)).toEqual([]);
+  });
+
   it('says which file stood in the way, and leaves no temporaries once discarded', async () => {
     const request = await exportRequest(texts, { formats: ['ndjson', 'csv'] });
     const staged = await writeExports(request);

@@ -1,8 +1,11 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listSlices } from '../../src/db/queries/slices.ts';
 import { stagingTable } from '../../src/db/queries/staging.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
 import { finaliseRun } from '../../src/workers/finalise-run.ts';
+import type { WorkContext } from '../../src/workers/work-context.ts';
 import type { Fleet } from '../support/fleet.ts';
 import { countsOf, expectCopy, launch, setUp, whenFetched } from '../support/living-source.ts';
 import { range } from '../support/rows.ts';
@@ -22,6 +25,23 @@ describe('a finaliser that dies', () => {
        create trigger break_off ${when} for each row execute function public.break_off()`,
     );
 
+  /** Has a worker fetch the run, and leave its finalisation: it was planned elsewhere, as far as the worker can tell. Returns its number. */
+  const fetchOnly = async (fleet: Fleet, run: string): Promise<number> => {
+    const { pool } = fleet.context.database;
+    await pool.query(`create function public.elsewhere() returns trigger language plpgsql as $$
+      begin
+        if old.state = 'fetching' and new.state = 'finalising' then new.source_url = 'http://elsewhere/'; end if;
+        return new;
+      end $$;
+      create trigger elsewhere before update on sheaf.runs for each row execute function public.elsewhere()`);
+    const worker = await fleet.startWorker();
+    await expect.poll(async () => (await findRun(fleet.context, run)).state).toBe('finalising');
+    await worker.stop();
+    await pool.query(`drop trigger elsewhere on sheaf.runs; update sheaf.runs set source_url = '${fleet.twin.url}'`);
+    const { rows } = await pool.query<{ id: number }>('select max(id) as id from sheaf.workers');
+    return rows[0]?.id ?? 0;
+  };
+
   it('while it sends slices back has sent none back', async () => {
     const { fleet, source } = await setUp({ ids: range(1, 900) });
     const run = await launch(fleet);
@@ -40,23 +60,12 @@ describe('a finaliser that dies', () => {
     const { fleet, source } = await setUp({ ids: range(1, 900) });
     const { pool } = fleet.context.database;
     const run = await launch(fleet);
-    // Planned elsewhere, as far as this worker can tell: it fetches, and leaves the finalisation.
-    await pool.query(`create function public.elsewhere() returns trigger language plpgsql as $$
-      begin
-        if old.state = 'fetching' and new.state = 'finalising' then new.source_url = 'http://elsewhere/'; end if;
-        return new;
-      end $$;
-      create trigger elsewhere before update on sheaf.runs for each row execute function public.elsewhere()`);
-    const first = await fleet.startWorker();
-    await expect.poll(async () => (await findRun(fleet.context, run)).state).toBe('finalising');
-    await first.stop();
-    await pool.query(`drop trigger elsewhere on sheaf.runs; update sheaf.runs set source_url = '${fleet.twin.url}'`);
+    const workerId = await fetchOnly(fleet, run);
     source.remove(5);
     source.put(901);
 
-    const { rows } = await pool.query<{ id: number }>('select max(id) as id from sheaf.workers');
     const add = () => Promise.reject(Object.assign(new Error('the process is gone'), { code: 'ECONNRESET' }));
-    const dying = { ...fleet.context, queues: { ...fleet.context.queues, add }, workerId: rows[0]?.id ?? 0 };
+    const dying = { ...fleet.context, queues: { ...fleet.context.queues, add }, workerId };
     await expect(finaliseRun(dying, { run, generation: 1 })).rejects.toThrow('the process is gone');
     const pending = await listSlices(fleet.context.database, run, ['pending']);
     expect([(await findRun(fleet.context, run)).state, pending.length]).toEqual(['fetching', 2]);
@@ -64,6 +73,31 @@ describe('a finaliser that dies', () => {
     await pool.query(`update sheaf.slices set updated_at = now() - interval '1 minute' where state = 'pending'`);
     await fleet.startWorker();
     await expectCopy(fleet, await fleet.ended(run), source.content());
+  });
+
+  it('or has lost its claim while it asked the source, leaves the files of the one that has it alone', async () => {
+    const { fleet } = await setUp({ ids: range(1, 300) });
+    const { pool } = fleet.context.database;
+    const run = await launch(fleet);
+    const workerId = await fetchOnly(fleet, run);
+    const directory = join(fleet.out, 'oda-Afstemning', run);
+    const others = ['.oda-Afstemning.ndjson.0123456789ab.sheaf-tmp'];
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(directory, others[0] ?? ''), 'under way');
+    const overtaken: WorkContext = {
+      ...fleet.context,
+      workerId,
+      reach: (name) => {
+        const { source, fetch } = fleet.context.reach(name);
+        const late: typeof fetch = async (...question) => {
+          await pool.query('update sheaf.runs set attempt = attempt + 1');
+          return fetch(...question);
+        };
+        return { source, fetch: late };
+      },
+    };
+    expect(await finaliseRun(overtaken, { run, generation: 1 })).toBe('another finaliser has taken over');
+    expect(await readdir(directory)).toEqual(others);
   });
 
   it('after the merge, with what was staged lost as well, is followed by one that merges what it fetches', async () => {

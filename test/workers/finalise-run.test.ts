@@ -1,11 +1,11 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { cancel, launchRun, resumeRun } from '../../src/runtime/harvest.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
-import { startFleet } from '../support/fleet.ts';
+import { type Fleet, startFleet } from '../support/fleet.ts';
 import { contentOf, tableContent } from '../support/independent.ts';
 import { range, votes } from '../support/rows.ts';
 
@@ -38,6 +38,54 @@ it('a merge that fails publishes no file and leaves the table as it was; the run
     'oda-Afstemning.csv',
     'oda-Afstemning.ndjson',
   ]);
+});
+
+/** Keeps everybody from the records until it is told not to, as a long look for what is missing would. */
+async function holdUpJudging({ context }: Fleet) {
+  const client = await context.database.pool.connect();
+  onTestFinished(() => client.release(true));
+  await client.query('begin; lock table sheaf.records in access exclusive mode');
+  return client;
+}
+
+/** The temporary files of a run that the disk has whole. */
+async function temporaries(fleet: Fleet, run: string): Promise<string[]> {
+  const directory = join(fleet.out, 'oda-Afstemning', run);
+  const names = await readdir(directory).catch(() => []);
+  const sizes = await Promise.all(names.map((name) => stat(join(directory, name)).then(({ size }) => size)));
+  return names.filter((_name, index) => sizes[index] !== 0).map((name) => name.replace(/[0-9a-f]{12}/, '*'));
+}
+
+const WRITTEN = ['.oda-Afstemning.csv.*.sheaf-tmp', '.oda-Afstemning.ndjson.*.sheaf-tmp'];
+
+it('files are written while what the source no longer has is looked for; the merge and the manifest wait for that', async () => {
+  const fleet = await setUp();
+  const before = await fleet.harvest('oda/Afstemning', { formats: [] });
+  expect(before.state).toBe('complete');
+  fleet.twin.remove('Afstemning', 77);
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  const holder = await holdUpJudging(fleet);
+  await fleet.startWorker();
+  await expect.poll(async () => (await temporaries(fleet, run)).toSorted(), { timeout: 10_000 }).toEqual(WRITTEN);
+  expect(await findRun(fleet.context, run)).toMatchObject({ state: 'finalising', proof: null });
+  await holder.query('commit');
+  expect(await fleet.ended(run)).toMatchObject({ state: 'complete', deleted: 1, records: 249 });
+  const manifest = await readFile(join(fleet.out, 'oda-Afstemning', run, 'manifest.json'), 'utf8');
+  expect(JSON.parse(manifest)).toMatchObject({ state: 'complete', proof: { holds: true, missing: 1 } });
+});
+
+it('what the source no longer has cannot be looked for: no file is left, and nothing merged', async () => {
+  const fleet = await setUp();
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  const holder = await holdUpJudging(fleet);
+  await fleet.startWorker();
+  await expect.poll(async () => (await temporaries(fleet, run)).length, { timeout: 10_000 }).toBe(2);
+  await holder.query('alter table sheaf.records rename column changed_at to lost; commit');
+  const failed = await fleet.ended(run);
+  expect(failed).toMatchObject({ state: 'failed', inserted: 0, exports: [] });
+  expect(failed.reason).toMatch(/changed_at does not exist/);
+  expect(await findRun(fleet.context, run)).toMatchObject({ proof: null, mergedGeneration: 0 });
+  expect(await filesBelow(fleet.out)).toEqual([]);
 });
 
 it('a key that two slices have staged is found, and the run is partial', async () => {

@@ -223,6 +223,15 @@ export async function releaseForgottenFinalisations(
   for (const claim of rows) if (!isHeld(claim.run)) await releaseFinalise(database, claim);
 }
 
+/** Whether a finaliser still has its claim: to be asked before it touches what another may be at, outside the database. */
+export async function holdsClaim({ pool }: Database, claim: FinaliseClaim): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `select from sheaf.runs where id = $1 and attempt = $2 and state = 'finalising'`,
+    [claim.run, claim.attempt],
+  );
+  return rowCount === 1;
+}
+
 /** Keeps a run's proof; and of a repair, what its ranges held in the end. False when the claim no longer held. */
 export async function saveProof({ pool }: Database, claim: FinaliseClaim, proof: Proof): Promise<boolean> {
   const { rowCount } = await pool.query(
