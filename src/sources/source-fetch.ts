@@ -33,8 +33,6 @@ export type FetchEvent =
   | {
       readonly type: 'request-finished';
       readonly source: string;
-      /** Without credentials. */
-      readonly url: string;
       /** Null when no response came. */
       readonly status: number | null;
       readonly durationMs: number;
@@ -45,7 +43,6 @@ export type FetchEvent =
   | {
       readonly type: 'request-retried';
       readonly source: string;
-      readonly url: string;
       readonly error: TransientError;
       /** How many requests have failed so far. */
       readonly attempt: number;
@@ -82,7 +79,7 @@ export function createSourceFetch(options: SourceFetchOptions): SourceFetch {
       const outcome = await tryOnce(options, { path, read, ...fetchOptions });
       if ('value' in outcome) return { ...outcome, requests: attempt };
       const delayMs = await pauseAfter(options, outcome.error, attempt);
-      report(options, path, { error: outcome.error, attempt, delayMs });
+      report(options, { error: outcome.error, attempt, delayMs });
       await (options.clock ?? systemClock).sleep(delayMs, fetchOptions.signal);
     }
   };
@@ -124,7 +121,6 @@ async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Out
     options.onEvent?.({
       type: 'request-finished',
       source: options.source,
-      url: options.client.urlOf(ask.path),
       status: response?.status ?? null,
       durationMs: since(startedMs),
       bytes: response?.bytes ?? 0,
@@ -135,8 +131,16 @@ async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Out
 
 function readResponse<T>({ client, clock = systemClock }: SourceFetchOptions, ask: Ask<T>, response: HttpResponse): T {
   const { status, headers, body } = response;
-  const asked = { url: client.urlOf(ask.path), ...(ask.accept && { accept: ask.accept }) };
-  const facts = { status, headers, body: beginningOf(body), ...asked };
+  const facts = {
+    status,
+    headers,
+    body: beginningOf(body),
+    ...(ask.accept && { accept: ask.accept }),
+    // Only an error shows it, and taking secrets out of it is not for nothing.
+    get url() {
+      return client.urlOf(ask.path);
+    },
+  };
   const error = classifyResponse(facts, clock.now());
   if (error !== null) throw error;
   return ask.read(body);
@@ -181,9 +185,9 @@ interface Retry {
   readonly delayMs: number;
 }
 
-function report({ onEvent, source, client }: SourceFetchOptions, path: string, { error, ...rest }: Retry): void {
+function report({ onEvent, source }: SourceFetchOptions, { error, ...rest }: Retry): void {
   if (!(error instanceof TransientError)) return;
-  onEvent?.({ type: 'request-retried', source, url: client.urlOf(path), error, ...rest });
+  onEvent?.({ type: 'request-retried', source, error, ...rest });
 }
 
 function since(startedMs: number): number {
