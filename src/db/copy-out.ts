@@ -41,13 +41,19 @@ export class CopyOut {
   }
 
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
-    this.#taker.add(chunk);
+    if (this.#error !== undefined) return;
+    try {
+      this.#taker.add(chunk);
+    } catch (error) {
+      this.handleError(error as Error); // thrown from here, it would be nobody's, and end the process
+      return;
+    }
     if (!this.#taker.isFull()) return;
     this.#socket?.pause();
     this.#wake();
   }
 
-  /** Called once the driver has forgotten this query: it is told nothing more. */
+  /** By the driver once it has forgotten this query: it is told nothing more. */
   handleError(error: Error): void {
     this.#error = error;
     this.#socket?.resume(); // what the server says after it

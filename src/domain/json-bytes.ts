@@ -25,7 +25,7 @@ const safeNumberLength = 300;
 /** jsonb's parser is recursive and stops at max_stack_depth (2 MB by default: some thousand levels). */
 const safeDepth = 500;
 /** A jsonb value may not exceed 2^28 - 1 bytes, and a digit can take twelve. */
-const safeLength = 2 ** 24;
+export const SAFE_LENGTH = 2 ** 24;
 
 /** One JSON value as it came. */
 export interface JsonSlice {
@@ -118,7 +118,7 @@ function takeSlice(cursor: Cursor): JsonSlice {
   cursor.isDaring = false;
   skipValue(cursor);
   const json = cursor.isSpaced ? withoutSpace(bytes, start, cursor.at) : bytes.subarray(start, cursor.at);
-  return { json, needsCheck: cursor.isDaring || json.length > safeLength };
+  return { json, needsCheck: cursor.isDaring || json.length > SAFE_LENGTH };
 }
 
 function skipValue(cursor: Cursor): void {

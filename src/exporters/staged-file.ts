@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Chunk, toFileError } from './exporter.ts';
 
 /** Bytes to gather before they are written: large enough to make calls and hashing cheap, small enough to stay in the cache. */
-const writeSize = 256 * 1024;
+const writeSize = 512 * 1024;
 
 const temporaryName = /^\..+\.[0-9a-f]{12}\.sheaf-tmp$/;
 

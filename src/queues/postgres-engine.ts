@@ -16,6 +16,21 @@ class ListenedClient extends pg.Client {
   }
 }
 
+/**
+ * BullMQ listens to the errors of the pool that it is given each time that it makes a queue or a worker, and after trouble it makes
+ * new ones; it never stops. They are errors of idle clients, which the pool replaces by itself: heard once, they are enough.
+ */
+class SharedPool extends pg.Pool {
+  constructor(config: pg.PoolConfig) {
+    super(config);
+    super.on('error', () => undefined);
+  }
+
+  override on(...[event, listener]: Parameters<pg.Pool['on']>): this {
+    return (event as string) === 'error' ? this : super.on(event, listener);
+  }
+}
+
 /** One for each queue's worker, which listens on it for as long as it lives, and some for all that is asked and told. */
 const CONNECTIONS = 10;
 
@@ -46,16 +61,15 @@ export function createPostgresEngine(url: string): QueueEngine {
 }
 
 function openPool(url: string): pg.Pool {
-  const pool = new pg.Pool({
+  return new SharedPool({
     connectionString: url,
     application_name: 'sheaf-queue',
     max: CONNECTIONS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000, // a connection that listens and has gone silently is found out by nothing else
     Client: ListenedClient,
     options: '-c search_path=bullmq', // as BullMQ sets it in pools of its own
   });
-  pool.setMaxListeners(0); // each queue and worker listens to its errors, and those that replace them after trouble
-  return pool;
 }
 
 /** Brings BullMQ's own tables up to date, on a connection that the caller holds. */

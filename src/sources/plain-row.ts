@@ -6,7 +6,7 @@
  * `observeFields` and `normaliseRecord` would make the same of it. A fuzz test holds it against them.
  */
 
-import { isDaringEscape } from '../domain/json-bytes.ts';
+import { isDaringEscape, SAFE_LENGTH } from '../domain/json-bytes.ts';
 import type { Entity, Field, FieldType } from '../domain/record.ts';
 import { readTimestamp } from './timestamp.ts';
 
@@ -97,7 +97,8 @@ function compile(fields: readonly Field[], entity: Entity): RowLayout | null {
   });
   const members = layout.filter((member) => member !== null);
   const hasKey = members.some(({ role, form }) => role === 'key' && (form === 'integer' || form === 'string'));
-  return hasKey && members.length === layout.length ? members : null;
+  const isPlain = hasKey && entity.timestampField !== entity.keyField;
+  return isPlain && members.length === layout.length ? members : null;
 }
 
 function roleOf(name: string, { keyField, timestampField }: Entity): Member['role'] {
@@ -124,7 +125,7 @@ export function readPlainRow(bytes: Buffer, start: number, layout: RowLayout): P
     }
   }
   if (key === null || bytes[at] !== closeBrace) return null;
-  return { end: at + 1, key, timestamp, needsCheck: walk.needsCheck };
+  return { end: at + 1, key, timestamp, needsCheck: walk.needsCheck || at - start > SAFE_LENGTH };
 }
 
 function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {

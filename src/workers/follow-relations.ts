@@ -91,7 +91,8 @@ function keep(
 ): Taken {
   const identity = identityOf(entity.name, taken);
   const known = haul.known.get(identity);
-  if (known === undefined || isNesting) haul.size += 'reason' in taken ? taken.text.length : taken.json.length;
+  if (known === undefined || isNesting)
+    haul.size += 'reason' in taken ? Buffer.byteLength(taken.text) : taken.json.length;
   if (haul.size > mostSize) throw tooMuch(entity.name, source.name, mostSize);
   if (known !== undefined) return known;
   // Of its own: what was cut from an answer would hold all of that answer in memory.

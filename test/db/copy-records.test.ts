@@ -126,4 +126,11 @@ describe('whoever reads records', () => {
     await expect(sizesAndTexts(reading)).rejects.toThrow();
     expect(await settings(database)).toEqual(['on']);
   });
+
+  it('is told of rows that it cannot take', async () => {
+    const database = await freshDatabase();
+    const query = `select case when n = 2 then null else '{}' end from generate_series(1, 4) n`;
+    await expect(sizesAndTexts(copyRecords(database, query))).rejects.toThrow();
+    expect(database.pool.totalCount).toBe(database.pool.idleCount);
+  });
 });

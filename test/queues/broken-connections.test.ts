@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { expect, inject, it, onTestFinished } from 'vitest';
+import { expect, inject, it, onTestFinished, vi } from 'vitest';
 import { openQueues } from '../../src/queues/queues.ts';
 import { freshDatabaseUrl } from '../support/database.ts';
 
@@ -26,5 +26,24 @@ it('connections that break while a queue is opened end that attempt, and not the
   expect(broken).toBeGreaterThan(0);
   const queues = open();
   expect(await queues.counts('sheaf-slices')).toBeTypeOf('object');
+  await queues.close();
+});
+
+it('a pool that all queues share is listened to once', async () => {
+  const pools = new Set<pg.Pool>();
+  const emit = pg.Pool.prototype.emit;
+  const spy = vi.spyOn(pg.Pool.prototype, 'emit').mockImplementation(function (
+    this: pg.Pool,
+    name,
+    ...rest: unknown[]
+  ) {
+    pools.add(this);
+    return emit.call(this, name, ...rest);
+  });
+  onTestFinished(() => spy.mockRestore());
+  const databaseUrl = await freshDatabaseUrl();
+  const queues = openQueues({ databaseUrl, redisUrl: undefined, installation: 'x', onError: () => undefined });
+  await queues.depths();
+  expect([...pools].map((pool) => pool.listenerCount('error'))).toEqual([1]);
   await queues.close();
 });

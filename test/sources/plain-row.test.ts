@@ -197,6 +197,20 @@ describe('a row that is taken without being parsed', () => {
   });
 });
 
+describe('a long row that is taken without being parsed', () => {
+  it('is held against what PostgreSQL can take, as any other', () => {
+    const fields: Field[] = [
+      { name: 'id', type: 'integer', isNullable: false },
+      { name: 'titel', type: 'text', isNullable: true },
+    ];
+    const entity: Entity = { name: 'Sag', keyField: 'id', timestampField: null, fields, relations: [] };
+    const text = `{"id":7,"titel":"${'x'.repeat(2 ** 24)}"}`;
+    const plain = readPlainRow(Buffer.from(text), 0, layoutOf(entity.fields, entity) ?? expect.fail());
+    expect(plain?.needsCheck).toBe(true);
+    expect(sliceOne(text).needsCheck).toBe(true);
+  });
+});
+
 describe('a collection whose rows are not parsed', () => {
   const envelopes = [
     (rows: string) => `{"odata.metadata":"http://x/\\"value\\":[","value":[${rows}]}`,

@@ -52,7 +52,7 @@ function lastRun(condition: string): string {
           from sheaf.runs where dataset = d.name and ${condition} order by created_at desc limit 1`;
 }
 
-/** A dataset's table is named after its id, see datasets.ts; where it is large, that is split by hash. */
+/** A dataset's table is named after its id, see partitions.ts; where it is large, that is split by hash. */
 const PARTITIONS = `
   select jsonb_agg(jsonb_build_object(
            'table', leaf.relid::text, 'bytes', pg_total_relation_size(leaf.relid),
