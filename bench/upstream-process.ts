@@ -38,9 +38,16 @@ export async function startUpstream({ rows, latencyMs, requestLog }: UpstreamOpt
 }
 
 async function answerOf(child: ChildProcess): Promise<unknown> {
-  const ended = once(child, 'exit').then(() => {
+  const listening = new AbortController(); // neither is listened for any longer than until the other has come
+  const { signal } = listening;
+  const ended = once(child, 'exit', { signal }).then(() => {
     throw new Error('the upstream has ended by itself');
   });
-  const [message] = await Promise.race([once(child, 'message'), ended]);
-  return message;
+  ended.catch(() => undefined);
+  try {
+    const [message] = await Promise.race([once(child, 'message', { signal }), ended]);
+    return message;
+  } finally {
+    listening.abort();
+  }
 }
