@@ -29,12 +29,13 @@ export type Loaded = Map<string, Partition>;
  */
 export async function writeAll(client: pg.PoolClient, part: Part, loaded: Loaded): Promise<number> {
   const { dataset } = part;
+  // First what one process does alone: the files take up the other core meanwhile, and are done the sooner when both fill.
+  await noteInserts(client, part);
   const partition = loaded.get(dataset) ?? (await findPartition(client, dataset));
   const inserted = partition.exists
     ? await insertAll(client, part, loaded.get(dataset)?.table ?? 'sheaf.records')
     : await load(client, part, partition);
   if (!partition.exists) loaded.set(dataset, { ...partition, exists: true });
-  await noteInserts(client, part);
   return inserted;
 }
 
