@@ -1,8 +1,8 @@
 /**
  * JSON kept as text, so that what a source sent is what a table and a file hold.
  *
- * `JSON.parse` and `JSON.stringify` lose things on the way: integers above 2^53 are rounded, `1.10` becomes `1.1`, `-0` becomes `0`. So a record is cut out of
- * its page as the text it came in, and where it has to be read, the numbers that would not survive keep their text.
+ * `JSON.parse` and `JSON.stringify` lose things on the way: integers above 2^53 are rounded, `1.10` becomes `1.1`, `-0` becomes `0`. So a record stays
+ * as it came (`json-bytes.ts`), and where it has to be read, the numbers that would not survive keep their text.
  *
  * Everything here walks the structure only and jumps over strings with `indexOf`, which the engine does many bytes at a time: on real pages that is faster than
  * `JSON.parse`. All of it takes text that is known to be valid JSON. Other text gives a meaningless answer or a SyntaxError, but never an endless loop.
