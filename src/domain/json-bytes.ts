@@ -6,6 +6,7 @@
  * takes text that is known to be valid JSON. Other text gives a meaningless answer or a SyntaxError, but never an endless loop.
  */
 
+// In each module that walks over bytes: imported, they would be loaded for each byte (docs/performance.md).
 const quote = 0x22;
 const minus = 0x2d;
 const comma = 0x2c;

@@ -53,6 +53,7 @@ const UUID_LENGTH = 36;
 /** Of `2014-09-19`. */
 const DATE_LENGTH = 10;
 
+// In each module that walks over bytes: imported, they would be loaded for each byte (docs/performance.md).
 const quote = 0x22;
 const comma = 0x2c;
 const minus = 0x2d;
