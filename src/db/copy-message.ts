@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import { viewOf } from '../domain/byte-words.ts';
+import { microsecondsOf, secondsOf } from '../domain/timestamp.ts';
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1'); // without flags, and without an extension of the header
 const END_OF_ROWS = -1;
@@ -26,12 +28,15 @@ export class CopyMessage {
   readonly #client: pg.ClientBase;
   readonly #rowsFrom: number;
   #buffer: Buffer;
+  /** The same: a DataView writes numbers in half the time. Big-endian, as the protocol has them. */
+  #view: DataView;
   #at = 0;
 
   /** Without a transaction under way, the statements are one of their own. They take no parameters. */
   constructor(client: pg.ClientBase, statements: readonly string[]) {
     this.#client = client;
     this.#buffer = kept.get(client) ?? Buffer.allocUnsafeSlow(INITIAL_SIZE);
+    this.#view = viewOf(this.#buffer);
     kept.delete(client);
     const text = Buffer.from(`${statements.join('; ')}\0`);
     this.#makeRoom(text.length + SIGNATURE.length + ROOM_FOR_CELLS);
@@ -45,12 +50,14 @@ export class CopyMessage {
   /** `textBytes`: what its texts and JSON take at most, in UTF-8. */
   startRow(columns: number, textBytes: number): void {
     this.#makeRoom(textBytes + ROOM_FOR_CELLS);
-    this.#at = this.#buffer.writeInt16BE(columns, this.#at);
+    this.#view.setInt16(this.#at, columns);
+    this.#at += 2;
   }
 
   addInteger(value: number): void {
-    this.#at = this.#buffer.writeInt32BE(4, this.#at);
-    this.#at = this.#buffer.writeInt32BE(value, this.#at);
+    this.#addLength(4);
+    this.#view.setInt32(this.#at, value);
+    this.#at += 4;
   }
 
   addText(value: string | null): void {
@@ -59,19 +66,19 @@ export class CopyMessage {
       return;
     }
     const length = this.#buffer.write(value, this.#at + 4);
-    this.#buffer.writeInt32BE(length, this.#at);
-    this.#at += 4 + length;
+    this.#addLength(length);
+    this.#at += length;
   }
 
   /** As a column of the type text takes it. */
   addBytes(value: Buffer): void {
-    this.#at = this.#buffer.writeInt32BE(value.length, this.#at);
+    this.#addLength(value.length);
     this.#append(value);
   }
 
   /** 32 hex digits. */
   addUuid(digits: string): void {
-    this.#at = this.#buffer.writeInt32BE(16, this.#at);
+    this.#addLength(16);
     this.#at += this.#buffer.write(digits, this.#at, 'hex');
   }
 
@@ -81,15 +88,16 @@ export class CopyMessage {
       this.#addNull();
       return;
     }
-    this.#at = this.#buffer.writeInt32BE(8, this.#at);
-    this.#addWide(microsecondsOf(value));
+    this.#addLength(8);
+    this.#addWide(sinceEpoch(value));
   }
 
   /** Resolves when PostgreSQL has taken it; rejects with its error otherwise. The connection stays usable either way. */
   async send(): Promise<void> {
     this.#makeRoom(ROOM_FOR_CELLS);
-    this.#at = this.#buffer.writeInt16BE(END_OF_ROWS, this.#at);
-    this.#buffer.writeInt32BE(this.#at - this.#rowsFrom - 1, this.#rowsFrom + 1);
+    this.#view.setInt16(this.#at, END_OF_ROWS);
+    this.#at += 2;
+    this.#view.setInt32(this.#rowsFrom + 1, this.#at - this.#rowsFrom - 1);
     this.#start('c', 0);
     const message = this.#buffer.subarray(0, this.#at);
     await new Promise<void>((resolve, reject) => this.#client.query(new SentMessage(message, { resolve, reject })));
@@ -99,16 +107,23 @@ export class CopyMessage {
   /** Eight bytes. */
   #addWide(value: number | bigint): void {
     if (typeof value === 'bigint') {
-      this.#at = this.#buffer.writeBigInt64BE(value, this.#at);
-      return;
+      this.#view.setBigInt64(this.#at, value);
+    } else {
+      const high = Math.floor(value / 2 ** 32);
+      this.#view.setInt32(this.#at, high);
+      this.#view.setUint32(this.#at + 4, value - high * 2 ** 32);
     }
-    const high = Math.floor(value / 2 ** 32);
-    this.#at = this.#buffer.writeInt32BE(high, this.#at);
-    this.#at = this.#buffer.writeUInt32BE(value - high * 2 ** 32, this.#at);
+    this.#at += 8;
   }
 
   #addNull(): void {
-    this.#at = this.#buffer.writeInt32BE(NULL, this.#at);
+    this.#addLength(NULL);
+  }
+
+  /** Of the cell that follows. */
+  #addLength(bytes: number): void {
+    this.#view.setInt32(this.#at, bytes);
+    this.#at += 4;
   }
 
   #append(bytes: Buffer): void {
@@ -118,8 +133,8 @@ export class CopyMessage {
 
   /** Of a protocol message: its type, and its length, which counts itself. */
   #start(type: string, bodyLength: number): void {
-    this.#at = this.#buffer.writeUInt8(type.charCodeAt(0), this.#at);
-    this.#at = this.#buffer.writeInt32BE(4 + bodyLength, this.#at);
+    this.#view.setUint8(this.#at++, type.charCodeAt(0));
+    this.#addLength(4 + bodyLength);
   }
 
   #makeRoom(bytes: number): void {
@@ -127,18 +142,14 @@ export class CopyMessage {
     const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
     larger.set(this.#buffer.subarray(0, this.#at));
     this.#buffer = larger;
+    this.#view = viewOf(larger);
   }
 }
 
-/**
- * Rounds what is finer than a microsecond, halves to the even one, as PostgreSQL does when it reads the text. A bigint, which is
- * slow to make, only for the centuries for which a number would not be exact.
- */
-function microsecondsOf(timestamp: string): number | bigint {
-  const seconds = Date.parse(`${timestamp.slice(0, 19)}Z`) / 1000 - EPOCH_SECONDS;
-  const exact = timestamp.length > 20 ? Number(`0${timestamp.slice(19)}`) * 1_000_000 : 0;
-  const nearest = Math.round(exact);
-  const fraction = nearest - exact === 0.5 && nearest % 2 === 1 ? nearest - 1 : nearest;
+/** Since PostgreSQL's epoch. A bigint, which is slow to make, only for the centuries for which a number would not be exact. */
+function sinceEpoch(timestamp: string): number | bigint {
+  const seconds = secondsOf(timestamp) - EPOCH_SECONDS;
+  const fraction = microsecondsOf(timestamp);
   const microseconds = seconds * 1_000_000 + fraction;
   return Number.isSafeInteger(microseconds) ? microseconds : BigInt(seconds) * 1_000_000n + BigInt(fraction);
 }

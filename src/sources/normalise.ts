@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { type JsonSlice, sliceOne } from '../domain/json-bytes.ts';
 import type { Entity, NormalisedRecord, RejectedRecord } from '../domain/record.ts';
-import { readTimestamp } from './timestamp.ts';
+import { readTimestamp } from '../domain/timestamp.ts';
 
 /** Keys go into a b-tree index, which refuses entries of more than about 2,700 bytes. */
 const MAX_KEY_LENGTH = 512;

@@ -8,7 +8,7 @@
 
 import { isDaringEscape, SAFE_LENGTH } from '../domain/json-bytes.ts';
 import type { Entity, Field, FieldType } from '../domain/record.ts';
-import { readTimestamp } from './timestamp.ts';
+import { readTimestamp } from '../domain/timestamp.ts';
 
 export interface PlainRow {
   /** Where in the page it ends. */
