@@ -1,3 +1,4 @@
+import { hasComma, hasMark, stands, viewOf, WORD, wordsOf } from '../domain/byte-words.ts';
 import { type RecordLines, startAt } from '../domain/record-lines.ts';
 
 /**
@@ -43,7 +44,8 @@ const space = 0x20;
 
 /** A name with all that stands between the value before it and its own: `,"titel":`. */
 interface Lead {
-  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly length: number;
   /** The place of its column; -1 for a name that is no column. */
   readonly column: number;
   /** The one that followed it the last time. */
@@ -56,6 +58,8 @@ const MOST_LEADS = 4096;
 export class FlatRecord {
   /** Where the record stands that was read last, with others, and how long it is. */
   bytes: Buffer = Buffer.alloc(0);
+  /** The same, to be read word by word. */
+  view: DataView = viewOf(this.bytes);
   length = 0;
   /** By column: what its value is, and where in `bytes` it begins and ends. Strings without their quotes. */
   readonly kinds: Uint8Array;
@@ -65,7 +69,7 @@ export class FlatRecord {
   /** By their bytes. */
   readonly #leads = new Map<string, Lead>();
   /** Before the first name. */
-  readonly #begin: Lead = { bytes: new Uint8Array(), column: -1, next: undefined };
+  readonly #begin: Lead = { words: new Int32Array(), length: 0, column: -1, next: undefined };
   #at = 0;
 
   constructor(columns: readonly string[]) {
@@ -80,6 +84,7 @@ export class FlatRecord {
     const { bytes } = records;
     const start = startAt(records, index);
     const end = records.ends[index] ?? start;
+    if (this.bytes !== bytes) this.view = viewOf(bytes);
     this.bytes = bytes;
     this.length = end - start;
     this.kinds.fill(MISSING);
@@ -94,8 +99,8 @@ export class FlatRecord {
 
   #readLead(bytes: Buffer, last: Lead): Lead | undefined {
     const expected = last.next;
-    if (expected === undefined || !stands(expected.bytes, bytes, this.#at)) return this.#findLead(bytes, last);
-    this.#at += expected.bytes.length;
+    if (expected === undefined || !stands(expected, this.view, this.#at)) return this.#findLead(bytes, last);
+    this.#at += expected.length;
     return expected;
   }
 
@@ -121,7 +126,8 @@ export class FlatRecord {
     if (known !== undefined) return known;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     if (/[\x00-\x1f\\]/.test(name) || this.#leads.size === MOST_LEADS) return undefined;
-    const lead: Lead = { bytes: Buffer.from(text, 'latin1'), column: this.#columns.get(name) ?? -1, next: undefined };
+    const column = this.#columns.get(name) ?? -1;
+    const lead: Lead = { ...wordsOf(Buffer.from(text, 'latin1')), column, next: undefined };
     this.#leads.set(text, lead);
     return lead;
   }
@@ -142,17 +148,19 @@ export class FlatRecord {
   /** The hottest loop. MISSING for what is no string. */
   #readText(bytes: Buffer): number {
     let kind = TEXT;
-    let at = this.#at + 1;
+    let at = skipWords(this.view, this.#at + 1, kind);
     for (;;) {
       const byte = bytes[at++] ?? 0;
       if (byte > backslash) continue;
       if (byte === quote) break;
       if (byte < space) return MISSING;
-      if (byte === comma) {
-        if (kind === TEXT) kind = TEXT_WITH_COMMA;
+      if (byte === comma && kind === TEXT) {
+        kind = TEXT_WITH_COMMA;
+        at = skipWords(this.view, at, kind);
       } else if (byte === backslash) {
         kind = ESCAPED;
         if ((bytes[at++] ?? 0) < space) return MISSING;
+        at = skipWords(this.view, at, kind);
       }
     }
     this.#at = at;
@@ -169,9 +177,15 @@ export class FlatRecord {
   }
 }
 
-function stands(expected: Uint8Array, bytes: Buffer, start: number): boolean {
-  for (let at = 0; at < expected.length; at++) if (bytes[start + at] !== expected[at]) return false;
-  return true;
+/** The first word of a string that tells more of it than is known, or is not whole. Of commas, one is enough to know. */
+function skipWords(view: DataView, from: number, kind: number): number {
+  const last = view.byteLength - WORD;
+  let at = from;
+  for (; at <= last; at += WORD) {
+    const word = view.getInt32(at, true);
+    if (hasMark(word) || (kind === TEXT && hasComma(word))) break;
+  }
+  return at;
 }
 
 function skipSpace(bytes: Buffer, start: number): number {
