@@ -6,6 +6,7 @@
  * `observeFields` and `normaliseRecord` would make the same of it. A fuzz test holds it against them.
  */
 
+import { hasMark, stands, viewOf, WORD, type WordText, wordsOf } from '../domain/byte-words.ts';
 import { isDaringEscape, SAFE_LENGTH } from '../domain/json-bytes.ts';
 import type { Entity, Field, FieldType } from '../domain/record.ts';
 import { readTimestamp } from '../domain/timestamp.ts';
@@ -24,7 +25,7 @@ export type RowLayout = readonly Member[];
 
 interface Member {
   /** All that stands before its value: a brace or a comma, its name, and a colon. */
-  readonly prefix: Buffer;
+  readonly prefix: WordText;
   readonly isNullable: boolean;
   readonly form: Form;
   readonly role: 'key' | 'timestamp' | null;
@@ -75,6 +76,8 @@ const FALSE = Buffer.from('false');
 /** What the walk over a row has met with. */
 interface Walk {
   readonly bytes: Buffer;
+  /** The same, to be read word by word. */
+  readonly view: DataView;
   needsCheck: boolean;
 }
 
@@ -94,7 +97,7 @@ function compile(fields: readonly Field[], entity: Entity): RowLayout | null {
   const layout = fields.map(({ name, type, isNullable }, index): Member | null => {
     const form = FORMS[type];
     const prefix = Buffer.from(`${index === 0 ? '{' : ','}${JSON.stringify(name)}:`);
-    return form === undefined ? null : { prefix, isNullable, form, role: roleOf(name, entity) };
+    return form === undefined ? null : { prefix: wordsOf(prefix), isNullable, form, role: roleOf(name, entity) };
   });
   const members = layout.filter((member) => member !== null);
   const hasKey = members.some(({ role, form }) => role === 'key' && (form === 'integer' || form === 'string'));
@@ -109,12 +112,12 @@ function roleOf(name: string, { keyField, timestampField }: Entity): Member['rol
 
 /** The row that starts at `start`; null when it is not a plain one. */
 export function readPlainRow(bytes: Buffer, start: number, layout: RowLayout): PlainRow | null {
-  const walk: Walk = { bytes, needsCheck: false };
+  const walk: Walk = { bytes, view: viewOf(bytes), needsCheck: false };
   let at = start;
   let key: string | null = null;
   let timestamp: string | null = null;
   for (const member of layout) {
-    if (!isAt(bytes, at, member.prefix)) return null;
+    if (!stands(member.prefix, walk.view, at)) return null;
     const from = at + member.prefix.length;
     at = skipValue(walk, from, member);
     if (at < 0) return null;
@@ -155,16 +158,25 @@ function skipValue(walk: Walk, from: number, { form, isNullable }: Member): numb
 }
 
 function skipString(walk: Walk, open: number): number {
-  const { bytes } = walk;
-  for (let at = open + 1; at < bytes.length; at++) {
+  const { bytes, view } = walk;
+  for (let at = skipWords(view, open + 1); at < bytes.length; at++) {
     const code = bytes[at] ?? 0;
     if (code === quote) return at + 1;
     if (code < space) return -1;
     if (code !== backslash) continue;
-    at = skipEscape(walk, at);
-    if (at < 0) return -1;
+    const last = skipEscape(walk, at);
+    if (last < 0) return -1;
+    at = skipWords(view, last + 1) - 1;
   }
   return -1;
+}
+
+/** The first word from `from` on that has something in it to be looked at, or is not whole. */
+function skipWords(view: DataView, from: number): number {
+  const last = view.byteLength - WORD;
+  let at = from;
+  while (at <= last && !hasMark(view.getInt32(at, true))) at += WORD;
+  return at;
 }
 
 /** The last byte of the escape that starts at `at`. */
