@@ -15,7 +15,8 @@ interface Exported {
   readonly run: RunRow;
   readonly source: Source;
   readonly query: SourceQuery;
-  readonly rows: { readonly hasDuplicates: boolean };
+  /** Of rows that are staged under one key, only the last one is written. */
+  readonly hasDuplicates: boolean;
 }
 
 /**
@@ -23,7 +24,7 @@ interface Exported {
  * those inside their parents instead; CSV has no place for that, and is always flat.
  */
 export function exportSets({ database }: Pick<WorkContext, 'database'>, exported: Exported): ExportSet[] {
-  const { run, source, query, rows } = exported;
+  const { run, source, query, hasDuplicates } = exported;
   const { formats, shape, relations } = run.request;
   const isNested = (format: ExportFormat) => relations === 'nested' && format !== 'csv';
   const nested = formats.filter(isNested);
@@ -31,7 +32,7 @@ export function exportSets({ database }: Pick<WorkContext, 'database'>, exported
   const own = { baseName: fileNameOf(run.dataset), ...exportShape(source, query, shape) };
   const sets: ExportSet[] = [
     { ...own, formats: nested, records: readNested(database, run.id) },
-    { ...own, formats: flat, records: readStaged(database, run.id, rows.hasDuplicates) },
+    { ...own, formats: flat, records: readStaged(database, run.id, hasDuplicates) },
   ];
   for (const entity of relatedEntities(run.expand ?? [])) {
     const dataset = relatedDataset(run, entity);

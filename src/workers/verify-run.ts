@@ -1,8 +1,8 @@
 import { analyzeStaged } from '../db/queries/analyze.ts';
 import type { Reread } from '../db/queries/refetch.ts';
-import { createRelated, relatedBySlice } from '../db/queries/related.ts';
+import { relatedBySlice } from '../db/queries/related.ts';
 import { listSlices, type SliceTotals, sliceTotals } from '../db/queries/slices.ts';
-import { countDistinctKeys, createStaging, stagedBySlice } from '../db/queries/staging.ts';
+import { countDistinctKeys, stagedBySlice } from '../db/queries/staging.ts';
 import type { RunRow, SliceRow } from '../db/schema.ts';
 import { GateClosedError, PermanentError, TransientError } from '../domain/errors.ts';
 import type { Proof } from '../domain/proof.ts';
@@ -25,7 +25,7 @@ export type Verdict =
 
 /**
  * Whether what is staged is the whole of what the source has. Held against each other: the ledger, the staging table,
- * the plan, and the source's own count. What cannot be proved is said in the proof's reason.
+ * the plan, and the source's own count. The staging tables must be there. What cannot be proved is said in the proof's reason.
  */
 export async function verifyRun(context: WorkContext, run: RunRow, query: SourceQuery): Promise<Verdict> {
   const ledger = await readLedger(context.database, run);
@@ -58,23 +58,13 @@ async function readLedger(database: WorkContext['database'], run: RunRow): Promi
   const [slices, totals, staged, related] = await Promise.all([
     listSlices(database, run.id, sliceStates),
     sliceTotals(database, run.id),
-    rowsStaged(database, run.id),
-    run.expand === null ? null : relatedStaged(database, run.id),
+    stagedBySlice(database, run.id),
+    run.expand === null ? null : relatedBySlice(database, run.id),
   ]);
   const isWhole = (slice: SliceRow) =>
     slice.records === (staged.get(slice.number) ?? 0) &&
     (related === null || slice.related === (related.get(slice.number) ?? 0));
   return { slices, totals, lost: slices.filter((slice) => !isWhole(slice)).map((slice) => slice.number) };
-}
-
-async function rowsStaged(database: WorkContext['database'], run: string): Promise<ReadonlyMap<number, number>> {
-  await createStaging(database, run); // a crash may have taken an unlogged table's file; an empty one is its truth
-  return stagedBySlice(database, run);
-}
-
-async function relatedStaged(database: WorkContext['database'], run: string): Promise<ReadonlyMap<number, number>> {
-  await createRelated(database, run);
-  return relatedBySlice(database, run);
 }
 
 interface ToCompare {

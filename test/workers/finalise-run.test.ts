@@ -12,6 +12,8 @@ import { range, votes } from '../support/rows.ts';
 const rows = votes(range(1, 250));
 const setUp = () => startFleet({ twin: { dataset: inlineData({ Afstemning: rows }) } });
 
+const PUBLISHED = ['manifest.json', 'oda-Afstemning.csv', 'oda-Afstemning.ndjson'];
+
 const filesBelow = async (directory: string): Promise<string[]> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
@@ -33,11 +35,7 @@ it('a merge that fails publishes no file and leaves the table as it was; the run
   await resumeRun(fleet.context, await findRun(fleet.context, run));
   const resumed = await fleet.ended(run);
   expect(resumed).toMatchObject({ state: 'complete', inserted: 250 });
-  expect((await filesBelow(join(fleet.out, 'oda-Afstemning', run))).toSorted()).toEqual([
-    'manifest.json',
-    'oda-Afstemning.csv',
-    'oda-Afstemning.ndjson',
-  ]);
+  expect((await filesBelow(join(fleet.out, 'oda-Afstemning', run))).toSorted()).toEqual(PUBLISHED);
 });
 
 /** Keeps everybody from the records until it is told not to, as a long look for what is missing would. */
@@ -74,6 +72,21 @@ it('files are written while what the source no longer has is looked for; the mer
   expect(JSON.parse(manifest)).toMatchObject({ state: 'complete', proof: { holds: true, missing: 1 } });
 });
 
+it('files are written while the source is asked whether they are whole, and go when it does not say', async () => {
+  const fleet = await setUp();
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
+  const fault = { kind: 'status', status: 429, retryAfter: { inSeconds: 90 } } as const;
+  fleet.twin.setBehaviour({ latencyMs: 1_500, faults: [{ fault, where: { pathIncludes: 'inlinecount' } }] });
+  await fleet.startWorker();
+  await expect.poll(async () => (await temporaries(fleet, run)).toSorted(), { timeout: 10_000 }).toEqual(WRITTEN);
+  expect(await findRun(fleet.context, run)).toMatchObject({ unansweredSince: null, proof: null });
+  await expect
+    .poll(async () => (await findRun(fleet.context, run)).unansweredSince, { timeout: 20_000 })
+    .not.toBeNull();
+  await expect.poll(() => filesBelow(fleet.out)).toEqual([]);
+  await cancel(fleet.context, await findRun(fleet.context, run));
+});
+
 it('what the source no longer has cannot be looked for: no file is left, and nothing merged', async () => {
   const fleet = await setUp();
   const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
@@ -91,7 +104,7 @@ it('what the source no longer has cannot be looked for: no file is left, and not
 it('a key that two slices have staged is found, and the run is partial', async () => {
   const fleet = await setUp();
   const { pool } = fleet.context.database;
-  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { formats: [] }));
+  const run = await launchRun(fleet.context, fleet.request('oda/Afstemning'));
   const staging = `sheaf.staging_${run.replaceAll('-', '_')}`;
   // What a page applied twice would look like, were it not for the fence.
   await pool.query(`create function public.twice() returns trigger language plpgsql as $$
@@ -107,6 +120,9 @@ it('a key that two slices have staged is found, and the run is partial', async (
   const report = await fleet.ended(run);
   expect(report.state).toBe('partial');
   expect(report.reason).toMatch(/1 rows are staged under a key that is staged already/);
+  expect((await filesBelow(fleet.out)).toSorted()).toEqual(PUBLISHED);
+  const lines = await readFile(join(fleet.out, 'oda-Afstemning', run, 'oda-Afstemning.ndjson'), 'utf8');
+  expect(lines.trimEnd().split('\n')).toHaveLength(250);
   expect(await tableContent(fleet.context.database.url, 'oda/Afstemning')).toEqual(contentOf(rows));
 });
 
