@@ -163,7 +163,7 @@ function countSlices(listen: Listen, registers: Registry[]): void {
 function countFinalisations(listen: Listen, registers: Registry[]): void {
   const steps = new Histogram({
     name: 'sheaf_finalise_step_duration_seconds',
-    help: 'How long the steps of finalising took: verify, judge, export, merge, publish. Files are written beside judging what is gone, and the merge, which waits for them.',
+    help: 'How long the steps of finalising took: verify, judge, export, merge, publish. Files are written beside verifying, judging what is gone, and the merge, which waits for them.',
     labelNames: ['step'],
     buckets: STEP_BUCKETS,
     registers,
