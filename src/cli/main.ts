@@ -2,31 +2,41 @@ import { Command, CommanderError } from 'commander';
 import { SheafError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import { VERSION } from '../runtime/version.ts';
-import { addAccess } from './commands/access.ts';
-import { addChanges } from './commands/changes.ts';
-import { addConfig } from './commands/config.ts';
-import { addControl } from './commands/control.ts';
-import { addDb } from './commands/db.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDoctor } from './commands/doctor.ts';
-import { addExport } from './commands/export.ts';
-import { addFeed } from './commands/feed.ts';
-import { addHarvest } from './commands/harvest.ts';
-import { addPlan } from './commands/plan.ts';
-import { addRejects } from './commands/rejects.ts';
-import { addResume } from './commands/resume.ts';
-import { addRuns } from './commands/runs.ts';
-import { addSchedule } from './commands/schedule.ts';
-import { addServe } from './commands/serve.ts';
-import { addSources } from './commands/sources.ts';
-import { addStatus } from './commands/status.ts';
-import { addVerify } from './commands/verify.ts';
-import { addWorker } from './commands/worker.ts';
 import { exitCodeFor } from './exit-code.ts';
 import { say } from './output.ts';
 
-/** The command line of Sheaf. Commands come in the order in which a newcomer meets them. */
-export function createProgram(): Command {
+/** Adds a command, or several, to the program. */
+type Add = (program: Command) => void;
+
+/**
+ * What loads each command, by all names that it has, in the order in which a newcomer meets them. Loading all of them takes longer
+ * than loading commander; whoever names one waits for that one alone.
+ */
+const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promise<Add>])[] = [
+  [['demo'], async () => (await import('./commands/demo.ts')).addDemo],
+  [['harvest'], async () => (await import('./commands/harvest.ts')).addHarvest],
+  [['plan'], async () => (await import('./commands/plan.ts')).addPlan],
+  [['status'], async () => (await import('./commands/status.ts')).addStatus],
+  [['runs'], async () => (await import('./commands/runs.ts')).addRuns],
+  [['resume', 'retry'], async () => (await import('./commands/resume.ts')).addResume],
+  [['cancel', 'pause'], async () => (await import('./commands/control.ts')).addControl],
+  [['rejects'], async () => (await import('./commands/rejects.ts')).addRejects],
+  [['changes'], async () => (await import('./commands/changes.ts')).addChanges],
+  [['verify'], async () => (await import('./commands/verify.ts')).addVerify],
+  [['export'], async () => (await import('./commands/export.ts')).addExport],
+  [['sources'], async () => (await import('./commands/sources.ts')).addSources],
+  [['schedule'], async () => (await import('./commands/schedule.ts')).addSchedule],
+  [['feed'], async () => (await import('./commands/feed.ts')).addFeed],
+  [['worker'], async () => (await import('./commands/worker.ts')).addWorker],
+  [['serve', 'up'], async () => (await import('./commands/serve.ts')).addServe],
+  [['access'], async () => (await import('./commands/access.ts')).addAccess],
+  [['db'], async () => (await import('./commands/db.ts')).addDb],
+  [['config'], async () => (await import('./commands/config.ts')).addConfig],
+  [['doctor'], async () => (await import('./commands/doctor.ts')).addDoctor],
+];
+
+/** The command line of Sheaf: with the command of that name alone, or with all of them where there is none. */
+export async function createProgram(name?: string): Promise<Command> {
   const program = new Command('sheaf')
     .description(
       'Harvests paginated HTTP APIs in bulk into PostgreSQL and files, and proves that the copy is complete.',
@@ -41,30 +51,9 @@ export function createProgram(): Command {
     );
   // Subcommands take these over when they are made, so they must be set before.
   program.exitOverride();
-  for (const add of [
-    addDemo,
-    addHarvest,
-    addPlan,
-    addStatus,
-    addRuns,
-    addResume,
-    addControl,
-    addRejects,
-    addChanges,
-    addVerify,
-    addExport,
-    addSources,
-    addSchedule,
-    addFeed,
-    addWorker,
-    addServe,
-    addAccess,
-    addDb,
-    addConfig,
-    addDoctor,
-  ]) {
-    add(program);
-  }
+  const named = COMMANDS.filter(([names]) => name !== undefined && names.includes(name));
+  const wanted = named.length > 0 ? named : COMMANDS;
+  for (const add of await Promise.all(wanted.map(([, load]) => load()))) add(program);
   return program;
 }
 
@@ -73,7 +62,7 @@ const EXIT_MS = 3_000;
 /** Runs one command. Every error ends here: as one line on stderr and an exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync([...argv]);
+    await (await createProgram(argv[2])).parseAsync([...argv]);
   } catch (error) {
     process.exitCode = exitCodeFor(error);
     if (!(error instanceof CommanderError)) say(`sheaf: ${describe(error)}`);

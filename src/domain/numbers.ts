@@ -1,8 +1,6 @@
-const grouped = new Intl.NumberFormat('en-GB');
-
-/** 61204 → `61,204` */
+/** 61204 → `61,204`. By hand, because `Intl` takes 25 ms to wake up, with each command. */
 export function count(value: number): string {
-  return grouped.format(Math.round(value));
+  return String(Math.round(value)).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** 1 `page`, 2 `pages` */

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/main.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const program = createProgram();
+const program = await createProgram();
 
 interface Ended {
   readonly exitCode: number;
@@ -66,6 +66,16 @@ describe('help', () => {
     expect(asked).toMatchObject({ exitCode: 0, stderr: '' });
   });
 });
+
+// What is named is all that is loaded: a name that leads nowhere would load everything, each time.
+it.each(program.commands.map((each) => each.name()))(
+  '`sheaf %s` is found by its name, without all the others',
+  async (name) => {
+    const { commands: found } = await createProgram(name);
+    expect(found.map((each) => each.name())).toContain(name);
+    expect(found.length).toBeLessThan(3);
+  },
+);
 
 describe('bad usage', () => {
   it.each([
