@@ -1,6 +1,9 @@
-import { XMLParser } from 'fast-xml-parser';
+import { createRequire } from 'node:module';
 import { TransientError } from '../../domain/errors.ts';
 import type { Entity, Field, FieldType } from '../../domain/record.ts';
+
+/** As CommonJS, where it is one file: as ES modules it is 37, which take 30 ms more to load. */
+const { XMLParser } = createRequire(import.meta.url)('fast-xml-parser') as typeof import('fast-xml-parser');
 
 /** The field that says when a row last changed, in every set of this API that has one. */
 const TIMESTAMP_FIELD = 'opdateringsdato';
