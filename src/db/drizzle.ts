@@ -8,9 +8,12 @@ import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 
 export const { and, asc, desc, eq, gt, inArray, isNotNull, isNull, like, lt, not, or, sql } =
-  require('drizzle-orm') as typeof import('drizzle-orm');
+  require('drizzle-orm/sql') as typeof import('drizzle-orm/sql');
 export const { bigint, boolean, integer, jsonb, pgSchema, primaryKey, real, text, timestamp } =
   require('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core');
 export const { drizzle } = require('drizzle-orm/node-postgres') as typeof import('drizzle-orm/node-postgres');
-export const { migrate } =
-  require('drizzle-orm/node-postgres/migrator') as typeof import('drizzle-orm/node-postgres/migrator');
+
+/** What migrates, loaded when something is to be migrated. */
+export function loadMigrator(): typeof import('drizzle-orm/node-postgres/migrator') {
+  return require('drizzle-orm/node-postgres/migrator') as typeof import('drizzle-orm/node-postgres/migrator');
+}

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { OperatorError } from '../domain/errors.ts';
 import { type Database, serverOf } from './database.ts';
-import { drizzle, migrate } from './drizzle.ts';
+import { drizzle, loadMigrator } from './drizzle.ts';
 
 const FOLDER = fileURLToPath(new URL('../../migrations', import.meta.url));
 const LOCK = [7306, 0] as const; // class of Sheaf's advisory locks; 0 is no worker's id
@@ -25,7 +25,7 @@ export async function migrateDatabase(
     await client.query('select pg_advisory_lock($1, $2)', [...LOCK]);
     const before = await pendingMigrations(client);
     const config = { migrationsFolder: FOLDER, migrationsSchema: 'sheaf', migrationsTable: 'migrations' };
-    if (before.length > 0) await migrate(drizzle(client), config);
+    if (before.length > 0) await loadMigrator().migrate(drizzle(client), config);
     await alongside(client);
     return before;
   } finally {

@@ -57,7 +57,7 @@ export async function openContext(options: ContextOptions): Promise<SheafContext
     );
     const telemetry = createTelemetry(tracing?.tracer);
     if (tracing !== undefined) closing.add(() => tracing.close());
-    logEvents(telemetry, settings.SHEAF_LOG_LEVEL ?? options.logLevel);
+    await logEvents(telemetry, settings.SHEAF_LOG_LEVEL ?? options.logLevel);
     const { database, isEmbedded } = await openStore(options, closing, telemetry);
     if (tracing !== undefined) closing.add(traceEvents({ tracing, telemetry, database }));
     const queues = openQueues({

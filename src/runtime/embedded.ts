@@ -1,4 +1,3 @@
-import { startEmbeddedPostgres } from '../embedded/start-embedded-postgres.ts';
 import type { Closing } from './closing.ts';
 
 /** Starts, or joins, the embedded PostgreSQL of a home folder. The last process to close it stops it. */
@@ -7,6 +6,7 @@ export async function startEmbedded(
   closing: Closing,
   onProgress?: (text: string) => void,
 ): Promise<string> {
+  const { startEmbeddedPostgres } = await import('../embedded/start-embedded-postgres.ts');
   const postgres = await startEmbeddedPostgres(onProgress === undefined ? { home } : { home, onProgress });
   closing.add(() => postgres.stop());
   return postgres.url;

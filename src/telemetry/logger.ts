@@ -1,4 +1,3 @@
-import { pino } from 'pino';
 import { redact } from '../domain/redact.ts';
 import type { EventName, SheafEvents, Telemetry } from './events.ts';
 
@@ -55,9 +54,10 @@ const LEVELS: { readonly [Name in EventName]: LevelOf<Name> } = {
 /** What supervisors and Prometheus ask for every few seconds. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
-/** Logs every event as one JSON line on stderr. URLs are redacted on the way. */
-export function logEvents(telemetry: Telemetry, level: LogLevel): void {
+/** Logs every event as one JSON line on stderr. URLs are redacted on the way. Most commands log nothing: pino is only loaded here. */
+export async function logEvents(telemetry: Telemetry, level: LogLevel): Promise<void> {
   if (level === 'silent') return;
+  const { pino } = await import('pino');
   const logger = pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks: { streamWrite: redact } },
     pino.destination({ dest: 2, sync: true }),
