@@ -108,6 +108,23 @@ describe('a first load', () => {
       expect(await properties(database, table)).toEqual(await properties(other, table));
   });
 
+  it('builds the indexes that the table of all records has, and no others', async () => {
+    const { database, claim } = await setUp();
+    await database.pool.query(
+      `drop index sheaf.records_dataset_length_key_idx; create index on sheaf.records (hash) where key <> ' USING '`,
+    );
+    await mergeStaged(database, claim, options);
+    const { rows } = await database.pool.query<{ definition: string }>(
+      `select substring(pg_get_indexdef(indexrelid) from ' ON .*') as definition
+       from pg_index where indrelid = 'sheaf.records_1_oda_sag'::regclass order by indexrelid`,
+    );
+    expect(rows.map(({ definition }) => definition)).toEqual([
+      ' ON sheaf.records_1_oda_sag USING btree (dataset, key)',
+      ' ON sheaf.records_1_oda_sag USING brin (COALESCE(deleted_at, changed_at))',
+      " ON sheaf.records_1_oda_sag USING btree (hash) WHERE (key <> ' USING '::text)",
+    ]);
+  });
+
   it('fills the partition that an earlier version has made', async () => {
     const { database, claim } = await setUp();
     await partitionFor(database, 'oda/Sag');

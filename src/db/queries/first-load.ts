@@ -70,11 +70,7 @@ async function load(client: pg.PoolClient, part: Part, partition: Partition): Pr
   await client.query('set local max_parallel_workers_per_gather = 1; set local max_parallel_maintenance_workers = 1');
   const isSplit = isLarge(Math.max(partition.expected ?? 0, part.records));
   const records = isSplit ? await fillSplit(client, part, partition) : await fill(client, part, partition);
-  // Those of sheaf.records. One that is missing here is made when the partition is attached, while others wait for it.
-  await client.query(`
-    alter table ${partition.table} add primary key (dataset, key);
-    create index on ${partition.table} (dataset, length(key), key);
-    create index on ${partition.table} using brin ((coalesce(deleted_at, changed_at)))`);
+  await buildIndexes(client, partition);
   // Else the next run, if it comes soon, takes them for few, and looks them up in the index first.
   await analyze(client, partition.table, 'dataset, key, hash, source_timestamp, changed_at, deleted_at');
   await client.query(
@@ -99,4 +95,14 @@ async function fill(client: pg.PoolClient, part: Part, { table }: Partition): Pr
 async function fillSplit(client: pg.PoolClient, part: Part, partition: Partition): Promise<number> {
   await createLike(client, partition, { isSplit: true, including: 'all excluding indexes' });
   return insertAll(client, part, partition.table);
+}
+
+/** Those of sheaf.records. One that is missing here is made when the partition is attached, while others wait for it. */
+async function buildIndexes(client: pg.PoolClient, { table }: Partition): Promise<void> {
+  const { rows } = await client.query<{ definition: string }>(
+    `select substring(pg_get_indexdef(indexrelid) from ' USING .*') as definition
+     from pg_index where indrelid = 'sheaf.records'::regclass and not indisprimary order by indexrelid`,
+  );
+  const others = rows.map(({ definition }) => `; create index on ${table}${definition}`);
+  await client.query(`alter table ${table} add primary key (dataset, key)${others.join('')}`);
 }
