@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { renderGrowth } from './growth.ts';
 import { type Harvested, runRound } from './harvests.ts';
 import { PIPELINE_HEAD, type Pipeline, readPipeline, renderPipeline } from './latency.ts';
 import { describeMachine, type Machine } from './machine.ts';
@@ -9,7 +10,7 @@ import { type Order, readOrder, USAGE, WrongOrder } from './order.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { hasProc } from './processes.ts';
 import { findPrograms, type Program } from './programs.ts';
-import { markdown, renderComparison, renderGrowth, renderLine } from './report.ts';
+import { markdown, renderComparison, renderLine } from './report.ts';
 import { measureStarts, renderStart, renderStarts, type Started } from './start.ts';
 import { startUpstream } from './upstream-process.ts';
 

@@ -1,34 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { RedisServer } from '../test/faults/redis-server.ts';
-import type { Postgres } from './postgres.ts';
-import { endedChildrenMs, memoryBytes, processorMs } from './processes.ts';
+import { type ByPart, type Peaks, type Servers, watchMemory } from './peaks.ts';
+import { endedChildrenMs, processorMs } from './processes.ts';
 import type { Command } from './programs.ts';
-import type { Upstream } from './upstream-process.ts';
 
-/** Whose work and memory are told apart; what a program starts counts as it. */
-export type Part = 'program' | 'postgres' | 'redis' | 'upstream';
-export type ByPart = Readonly<Record<Part, number>>;
-
-export interface Cost {
+export interface Cost extends Peaks {
   /** Unix time in milliseconds. */
   readonly startedAt: number;
   /** Of the whole command, from its start to its end. */
   readonly wallMs: number;
   readonly cpuMs: ByPart;
-  readonly peakBytes: ByPart;
   readonly walBytes: number;
 }
-
-export interface Servers {
-  readonly postgres: Postgres;
-  /** Null for a program that uses none. */
-  readonly redis: RedisServer | null;
-  readonly upstream: Upstream;
-}
-
-/** So seldom that looking costs about a hundredth of a core. */
-const LOOK_EVERY_MS = 250;
 
 /** Runs a command and measures what it costs. Throws when it ends with anything but 0, or is stopped by the signal. */
 export async function measureCommand(
@@ -40,15 +23,9 @@ export async function measureCommand(
   const walBefore = await servers.postgres.walBytes();
   const cpuBefore = serversCpu(servers);
   const endedBefore = endedChildrenMs();
-  const peak = { program: 0, postgres: 0, redis: 0, upstream: 0 };
+  const memory = watchMemory(servers);
   const startedAt = Date.now();
-  const stdout = await runCommand(command, signal, (pid) => {
-    const look = setInterval(
-      () => raise(peak, { program: memoryBytes(pid), ...serversMemory(servers) }),
-      LOOK_EVERY_MS,
-    );
-    return () => clearInterval(look);
-  });
+  const stdout = await runCommand(command, signal, memory.start).finally(memory.stop);
   const wallMs = Date.now() - startedAt;
   const cpuAfter = serversCpu(servers);
   return {
@@ -61,16 +38,16 @@ export async function measureCommand(
       redis: cpuAfter.redis - cpuBefore.redis,
       upstream: cpuAfter.upstream - cpuBefore.upstream,
     },
-    peakBytes: peak,
+    ...memory.peaks(),
     walBytes: (await servers.postgres.walBytes()) - walBefore,
   };
 }
 
-/** Answers what the command printed. `watch` is told its process id, and answers what is to be done when it has ended. */
+/** Answers what the command printed. `onStart` is told its process id. */
 export async function runCommand(
   command: Command,
   signal: AbortSignal,
-  watch: (pid: number) => () => void = () => () => undefined,
+  onStart: (pid: number) => void = () => undefined,
 ): Promise<string> {
   const child = spawn(command.file, command.args, {
     cwd: command.directory,
@@ -83,14 +60,10 @@ export async function runCommand(
     child[name].setEncoding('utf8').on('data', (text: string) => {
       output[name] += text;
     });
-  const ended = watch(child.pid ?? 0);
-  try {
-    const [code, killedBy] = await once(child, 'close');
-    if (code !== 0)
-      throw new Error(`${command.file} ended with ${killedBy ?? `exit code ${code}`}:\n${output.stderr.slice(-2_000)}`);
-  } finally {
-    ended();
-  }
+  onStart(child.pid ?? 0);
+  const [code, killedBy] = await once(child, 'close');
+  if (code !== 0)
+    throw new Error(`${command.file} ended with ${killedBy ?? `exit code ${code}`}:\n${output.stderr.slice(-2_000)}`);
   return output.stdout;
 }
 
@@ -100,16 +73,4 @@ function serversCpu({ postgres, redis, upstream }: Servers): Omit<ByPart, 'progr
     redis: redis === null ? 0 : processorMs(redis.pid),
     upstream: processorMs(upstream.pid),
   };
-}
-
-function serversMemory({ postgres, redis, upstream }: Servers): Omit<ByPart, 'program'> {
-  return {
-    postgres: memoryBytes(postgres.pid),
-    redis: redis === null ? 0 : memoryBytes(redis.pid),
-    upstream: memoryBytes(upstream.pid),
-  };
-}
-
-function raise(peak: Record<Part, number>, now: ByPart): void {
-  for (const part of Object.keys(peak) as Part[]) peak[part] = Math.max(peak[part], now[part]);
 }

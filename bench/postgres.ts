@@ -11,6 +11,8 @@ export interface Postgres {
   drop(name: string): Promise<void>;
   /** Brings what is in memory to the disk, so that nobody pays for what another has written. */
   settle(): Promise<void>;
+  /** The names under which its clients have connected, by the process that serves them. */
+  clients(): Promise<ReadonlyMap<number, string>>;
   /** How much has been written ahead since the server was made, in bytes. */
   walBytes(): Promise<number>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -34,6 +36,11 @@ export async function startPostgres(home: string): Promise<Postgres> {
       return Object.assign(new URL(server.url), { pathname: `/${name}` }).href;
     },
     settle: async () => void (await client.query('checkpoint')),
+    clients: async () => {
+      const text = `select pid, application_name as name from pg_stat_activity where backend_type = 'client backend'`;
+      const { rows } = await client.query<{ pid: number; name: string }>(text);
+      return new Map(rows.map(({ pid, name }) => [pid, name]));
+    },
     walBytes: async () => Number(await one(client, `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')`)),
     [Symbol.asyncDispose]: async () => {
       await client.end();

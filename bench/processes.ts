@@ -6,7 +6,7 @@ const TICK_MS = 10;
 
 export const hasProc = existsSync('/proc/self/stat');
 
-interface Process {
+export interface Process {
   readonly pid: number;
   readonly parent: number;
   readonly ticks: number;
@@ -29,20 +29,42 @@ export function parentOf(pid: number): number {
   return readProcess(pid)?.parent ?? 0;
 }
 
-/**
- * Memory of a process and of all that descend from it, in bytes: the memory of their own, and once what they share (the
- * buffers of PostgreSQL, the program's text).
- */
-export function memoryBytes(root: number): number {
-  const each = familyOf(root).map(({ pid }) => readMemory(pid));
-  const own = each.reduce((sum, { anonymous }) => sum + anonymous, 0);
-  return own + Math.max(0, ...each.map(({ shared }) => shared)) + Math.max(0, ...each.map(({ files }) => files));
+/** All that run at this moment: read once by whoever looks at several families. */
+export function listProcesses(): Process[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []));
 }
 
-function familyOf(root: number): Process[] {
-  const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []));
-  const family = all.filter(({ pid }) => pid === root);
-  for (const member of family) family.push(...all.filter(({ parent }) => parent === member.pid)); // grows as it goes
+export interface FamilyMemory {
+  /** The memory of their own, and once what they share (the buffers of PostgreSQL, the program's text). */
+  readonly bytes: number;
+  /** Of what they share, what is neither a file nor one's own: the most that one of them has touched. */
+  readonly sharedBytes: number;
+  readonly members: readonly Member[];
+}
+
+export interface Member {
+  readonly pid: number;
+  /** Its command line, words apart by NUL; what PostgreSQL writes over that says what a process is there for. */
+  readonly commandLine: string;
+  /** Memory that no other process has. */
+  readonly ownBytes: number;
+}
+
+/** Memory of a process and of all that descend from it, in bytes. */
+export function memoryOf(root: number, processes: readonly Process[] = listProcesses()): FamilyMemory {
+  const each = familyOf(root, processes).map(({ pid }) => ({ pid, ...readMemory(pid) }));
+  const own = each.reduce((sum, { anonymous }) => sum + anonymous, 0);
+  const sharedBytes = Math.max(0, ...each.map(({ shared }) => shared));
+  return {
+    bytes: own + sharedBytes + Math.max(0, ...each.map(({ files }) => files)),
+    sharedBytes,
+    members: each.map(({ pid, anonymous }) => ({ pid, ownBytes: anonymous, commandLine: readCommandLine(pid) })),
+  };
+}
+
+function familyOf(root: number, processes: readonly Process[] = listProcesses()): Process[] {
+  const family = processes.filter(({ pid }) => pid === root);
+  for (const member of family) family.push(...processes.filter(({ parent }) => parent === member.pid)); // grows as it goes
   return family;
 }
 
@@ -62,6 +84,10 @@ function readMemory(pid: number): { anonymous: number; files: number; shared: nu
   const text = readOrNot(`/proc/${pid}/status`) ?? '';
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1_024;
   return { anonymous: field('RssAnon'), files: field('RssFile'), shared: field('RssShmem') };
+}
+
+function readCommandLine(pid: number): string {
+  return readOrNot(`/proc/${pid}/cmdline`) ?? '';
 }
 
 /** Undefined when the process is gone. */

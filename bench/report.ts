@@ -1,29 +1,29 @@
 import type { Harvested } from './harvests.ts';
-import type { Part } from './measure.ts';
 import { median } from './median.ts';
+import type { Part } from './peaks.ts';
 import type { Phase, ProgramName } from './programs.ts';
 
-type Figure = (harvested: Harvested) => number;
+export type Figure = (harvested: Harvested) => number;
 
 const cpu =
   (part: Part): Figure =>
   (each) =>
     ((each.cpuMs[part] / 1_000) * 100_000) / each.rows;
-const peak =
+export const peak =
   (part: Part): Figure =>
   (each) =>
     each.peakBytes[part];
 /** What the work costs; what the upstream has to do for it is nobody's merit. */
 const allCpu: Figure = (each) => cpu('program')(each) + cpu('postgres')(each) + cpu('redis')(each);
 
-type Column = readonly [title: string, figure: Figure, render: (value: number) => string];
+export type Column = readonly [title: string, figure: Figure, render: (value: number) => string];
 
-const plain = (value: number) => Math.round(value).toLocaleString('en');
+export const plain = (value: number) => Math.round(value).toLocaleString('en');
 const seconds = (value: number) => (value / 1_000).toFixed(2);
 const short = (value: number) => value.toFixed(2);
-const megabytes = (value: number) => (value < 10_000_000 ? (value / 1e6).toFixed(1) : plain(value / 1e6));
+export const megabytes = (value: number) => (value < 10_000_000 ? (value / 1e6).toFixed(1) : plain(value / 1e6));
 
-const costs: readonly Column[] = [
+export const costs: readonly Column[] = [
   ['records/s', (each) => (each.rows * 1_000) / each.wallMs, plain],
   ['wall s', (each) => each.wallMs, seconds],
   ['own clock s', (each) => each.ownMs, seconds],
@@ -33,7 +33,7 @@ const costs: readonly Column[] = [
   ['Redis', cpu('redis'), short],
   ['upstream (not in it)', cpu('upstream'), short],
 ];
-const room: readonly Column[] = [
+export const room: readonly Column[] = [
   ['program MB', peak('program'), megabytes],
   ['PostgreSQL MB', peak('postgres'), megabytes],
   ['Redis MB', peak('redis'), megabytes],
@@ -64,19 +64,7 @@ export function renderComparison(harvested: readonly Harvested[]): string {
     .join('\n\n');
 }
 
-/** One table a program and phase, a line for each number of records. */
-export function renderGrowth(harvested: readonly Harvested[]): string {
-  const bySize = (each: Harvested) => plain(each.rows);
-  return [...groupBy(harvested, ({ program, phase }) => `${program}, ${phase}`)]
-    .map(([title, each]) =>
-      [`## ${title}`, renderTable('records', each, costs, bySize), renderTable('records', each, room, bySize)].join(
-        '\n\n',
-      ),
-    )
-    .join('\n\n');
-}
-
-function renderTable(
+export function renderTable(
   corner: string,
   harvested: readonly Harvested[],
   columns: readonly Column[],
@@ -121,6 +109,6 @@ export function markdown(head: readonly string[], lines: readonly (readonly stri
   return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+export function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
   return Map.groupBy(values, keyOf);
 }
