@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { askDatabase } from './postgres.ts';
-import type { Phase, Place, Program, Said } from './programs.ts';
+import type { Counts, Phase, Place, Program, Said } from './programs.ts';
 import { EDITED_AT, editedOf } from './records.ts';
 
 /** Throws unless the program did the whole work, and no other: what was measured would mean nothing. */
@@ -19,14 +19,14 @@ export async function checkWork(program: Program, place: Place, { phase, said }:
       throw new Error(
         `${records} records in the ${where}, ${edited} of them as edited, and not ${wanted.records} and ${wanted.edited}`,
       );
-  checkCounts(place.rows, { phase, said });
+  if (said.counts !== null) checkCounts(place.rows, { phase, counts: said.counts });
 }
 
-function checkCounts(rows: number, { phase, said }: { phase: Phase; said: Said }): void {
-  if (said.counts === null) return;
+/** Throws unless a program counts what there was to do. */
+export function checkCounts(rows: number, { phase, counts }: { phase: Phase; counts: Counts }): void {
   const updated = phase === 'changed' ? editedOf(rows) : 0;
   const wanted = phase === 'cold' ? [rows, 0, 0] : [0, updated, rows - updated];
-  const found = [said.counts.inserted, said.counts.updated, said.counts.unchanged];
+  const found = [counts.inserted, counts.updated, counts.unchanged];
   if (found.join() !== wanted.join())
     throw new Error(`inserted, updated, unchanged are ${found.join(', ')}, and not ${wanted.join(', ')}`);
 }

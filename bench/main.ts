@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Costed, measureCosts, renderCost, renderCosts } from './costs.ts';
 import { renderGrowth } from './growth.ts';
 import { type Harvested, runRound } from './harvests.ts';
 import { PIPELINE_HEAD, type Pipeline, readPipeline, renderPipeline } from './latency.ts';
@@ -25,6 +26,8 @@ interface Results {
   readonly pipelines: Pipeline[];
   /** Of the case start only. */
   readonly started: Started[];
+  /** Of the case costs only. */
+  readonly costed: Costed[];
 }
 
 const say = (text: string) => void process.stderr.write(`${text}\n`);
@@ -55,16 +58,24 @@ async function main(): Promise<number> {
 
 async function measure(order: Order): Promise<Results> {
   const programs = findPrograms(order.programs, order.scripts, say);
-  if (programs.length === 0) throw new Error('There is nothing to measure.');
+  if (programs.length === 0 && order.case !== 'costs') throw new Error('There is nothing to measure.');
   const folder = await mkdtemp(join(tmpdir(), 'sheaf-bench-'));
   try {
     await chmod(folder, 0o755); // as root, PostgreSQL runs as another user, who must reach it
     await using postgres = await startPostgres(join(folder, 'home'));
-    const results = { order, machine: describeMachine(postgres.version), harvested: [], pipelines: [] };
+    const results = {
+      order,
+      machine: describeMachine(postgres.version),
+      harvested: [],
+      pipelines: [],
+      started: [],
+      costed: [],
+    };
     if (order.case === 'start')
       return { ...results, started: await measureStart(order, { postgres, programs, folder }) };
+    if (order.case === 'costs') return { ...results, costed: await measureCost(order, postgres) };
     for (const rows of order.rows) await measureSize(results, { postgres, programs, rows, folder });
-    return { ...results, started: [] };
+    return results;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -82,8 +93,17 @@ async function measureStart({ rows, rounds }: Order, stage: Omit<Stage, 'rows'>)
   return measureStarts(scene, (each) => say(renderStart(each)));
 }
 
+async function measureCost({ rows: sizes, rounds, phases }: Order, postgres: Postgres): Promise<Costed[]> {
+  const found: Costed[] = [];
+  for (const rows of sizes) {
+    const scene = { postgres, rows, rounds, phases, signal: stopping.signal };
+    found.push(...(await measureCosts(scene, (each) => say(renderCost(each)))));
+  }
+  return found;
+}
+
 /** Every program in every round, beginning with another one each time: what slows the machine down hits all alike. */
-async function measureSize({ order, harvested, pipelines }: Omit<Results, 'started'>, stage: Stage): Promise<void> {
+async function measureSize({ order, harvested, pipelines }: Results, stage: Stage): Promise<void> {
   const { postgres, programs, rows, folder } = stage;
   const { rounds, concurrency, phases, latencyMs } = order;
   const requestLog = order.case === 'latency' ? join(folder, `requests-${rows}`) : null;
@@ -106,7 +126,8 @@ function rotate<T>(values: readonly T[], by: number): T[] {
   return [...values.slice(from), ...values.slice(0, from)];
 }
 
-function render({ order, machine, harvested, pipelines, started }: Results): string {
+function render({ order, machine, harvested, pipelines, started, costed }: Results): string {
+  if (order.case === 'costs') return [machine.description, renderCosts(costed)].join('\n\n');
   if (order.case === 'start') return [machine.description, renderStarts(started)].join('\n\n');
   const tables = order.case === 'growth' ? renderGrowth(harvested) : renderComparison(harvested);
   const lines = pipelines.map((pipeline, index) => [harvested[index]?.program ?? '', ...renderPipeline(pipeline)]);

@@ -3,15 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Phase, type ProgramName, phases, programNames, type Scripts } from './programs.ts';
 
-export const cases = ['compare', 'growth', 'latency', 'start'] as const;
+export const cases = ['compare', 'growth', 'latency', 'start', 'costs'] as const;
 export type Case = (typeof cases)[number];
 
 export const USAGE = `usage: npm run bench -- [options]
   --case NAME        compare (default): Sheaf on both engines, the script by hand and the Celery reference, in turn;
                      growth: Sheaf over several numbers of records; latency: Sheaf against an upstream that takes its time;
-                     start: how soon Sheaf asks for the first page, and how long a step takes that finds nothing
+                     start: how soon Sheaf asks for the first page, and how long a step takes that finds nothing;
+                     costs: what the log of changes, the indexes and the partitions cost the merge, each by itself
   --rows N[,N...]    records (default 200000; growth: 10000,100000; latency: 100000; start: 2000)
-  --rounds N         how often (default 5; growth and latency: 1)
+  --rounds N         how often (default 5; growth and latency: 1; costs: 3)
   --phases A,B       of ${phases.join(', ')} (default all; latency: cold)
   --programs A,B     of ${programNames.join(', ')} (default all that can run; else Sheaf's)
   --concurrency N    slices at once, for Sheaf (default: Sheaf's own)
@@ -44,6 +45,7 @@ const defaults: Readonly<Record<Case, Defaults>> = {
   compare: { rows: [200_000], rounds: 5, phases, programs: programNames, latencyMs: 0 },
   growth: { rows: [10_000, 100_000], rounds: 1, phases, programs: ofSheaf, latencyMs: 0 },
   start: { rows: [2_000], rounds: 5, phases: ['cold'], programs: ofSheaf, latencyMs: 0 },
+  costs: { rows: [200_000], rounds: 3, phases, programs: [], latencyMs: 0 },
   latency: { rows: [100_000], rounds: 1, phases: ['cold'], programs: ofSheaf, latencyMs: 100 },
 };
 const quick = { rows: [2_000], rounds: 1 };

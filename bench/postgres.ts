@@ -11,6 +11,8 @@ export interface Postgres {
   drop(name: string): Promise<void>;
   /** Brings what is in memory to the disk, so that nobody pays for what another has written. */
   settle(): Promise<void>;
+  /** Has nothing done but what is asked for: no autovacuum, from here on. */
+  leaveAlone(): Promise<void>;
   /** The names under which its clients have connected, by the process that serves them. */
   clients(): Promise<ReadonlyMap<number, string>>;
   /** How much has been written ahead since the server was made, in bytes. */
@@ -36,6 +38,10 @@ export async function startPostgres(home: string): Promise<Postgres> {
       return Object.assign(new URL(server.url), { pathname: `/${name}` }).href;
     },
     settle: async () => void (await client.query('checkpoint')),
+    leaveAlone: async () => {
+      await client.query('alter system set autovacuum = off');
+      await client.query('select pg_reload_conf()');
+    },
     clients: async () => {
       const text = `select pid, application_name as name from pg_stat_activity where backend_type = 'client backend'`;
       const { rows } = await client.query<{ pid: number; name: string }>(text);

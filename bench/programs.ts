@@ -27,12 +27,18 @@ export interface Command {
   readonly directory: string;
 }
 
+export interface Counts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+}
+
 /** What a program said of its work. */
 export interface Said {
   /** By its own clock: from the plan to the published files for Sheaf; for the others without what precedes the first page. */
   readonly ownMs: number;
   /** Null for one that does not count its own work. */
-  readonly counts: { readonly inserted: number; readonly updated: number; readonly unchanged: number } | null;
+  readonly counts: Counts | null;
   readonly ndjson: string | null;
   readonly csv: string;
 }

@@ -15,6 +15,7 @@ describe('an order for the bench', () => {
     expect(readOrder(['--case', 'growth', '--rows', '10,20'])).toMatchObject({ rows: [10, 20], rounds: 1 });
     expect(readOrder(['--case', 'latency'])).toMatchObject({ latencyMs: 100, phases: ['cold'] });
     expect(readOrder(['--case', 'start'])).toMatchObject({ rows: [2_000], rounds: 5 });
+    expect(readOrder(['--case', 'costs'])).toMatchObject({ rows: [200_000], rounds: 3, programs: [] });
     expect(readOrder(['--help'])).toBeNull();
   });
 
