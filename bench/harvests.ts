@@ -42,6 +42,9 @@ export async function* runRound(program: Program, scene: Scene, round: number): 
     const place: Place = { upstream: scene.upstream.url, rows, database, redis: redis?.url ?? null, out, concurrency };
     if (program.prepare) await runCommand(program.prepare(place), scene.signal);
     for (const phase of scene.phases) {
+      // As autovacuum does within a minute: else it falls into one harvest, with a whole copy of the table in the WAL, and
+      // not into another, by how long they take.
+      if (phase !== scene.phases[0]) await askDatabase(database, 'vacuum (analyze)');
       await scene.upstream.serve(phase === 'changed' ? 'edited' : 'first');
       const each = await harvest(program, place, { scene, redis, phase }).catch((error: unknown) => {
         throw new Error(`${program.name}, ${phase}: ${error instanceof Error ? error.message : String(error)}`, {
