@@ -67,15 +67,13 @@ async function insertAll(client: pg.PoolClient, part: Part, into: string): Promi
 
 async function load(client: pg.PoolClient, part: Part, partition: Partition): Promise<number> {
   // One more process, and no more: it is with one that two cores come to an end first, the files written beside it included.
-  await client.query('set local max_parallel_workers_per_gather = 1; set local max_parallel_maintenance_workers = 1');
+  await client.query('set local max_parallel_workers_per_gather = 1');
   const isSplit = isLarge(Math.max(partition.expected ?? 0, part.records));
   const records = isSplit ? await fillSplit(client, part, partition) : await fill(client, part, partition);
-  await buildIndexes(client, partition);
+  await buildIndexes(client, partition, records);
   // Else the next run, if it comes soon, takes them for few, and looks them up in the index first.
   await analyze(client, partition.table, 'dataset, key, hash, source_timestamp, changed_at, deleted_at');
-  await client.query(
-    'set local max_parallel_workers_per_gather to default; set local max_parallel_maintenance_workers to default',
-  );
+  await client.query('set local max_parallel_workers_per_gather to default');
   return records;
 }
 
@@ -97,12 +95,24 @@ async function fillSplit(client: pg.PoolClient, part: Part, partition: Partition
   return insertAll(client, part, partition.table);
 }
 
+/**
+ * Up to so many, two processes build an index. For more, one sorts by parts: two would take more memory the more records there
+ * are, and a sort of 8 MB at a time takes no longer than one of 64.
+ */
+const BUILT_BY_TWO = 300_000;
+/** PostgreSQL takes a second process only where each may have 32 MB. Of so few records none needs as much. */
+const BY_TWO = `set local max_parallel_maintenance_workers = 1; set local maintenance_work_mem = '64MB'`;
+const ALONE = `set local max_parallel_maintenance_workers = 0; set local maintenance_work_mem = '8MB'`;
+
 /** Those of sheaf.records. One that is missing here is made when the partition is attached, while others wait for it. */
-async function buildIndexes(client: pg.PoolClient, { table }: Partition): Promise<void> {
+async function buildIndexes(client: pg.PoolClient, { table }: Partition, records: number): Promise<void> {
   const { rows } = await client.query<{ definition: string }>(
     `select substring(pg_get_indexdef(indexrelid) from ' USING .*') as definition
      from pg_index where indrelid = 'sheaf.records'::regclass and not indisprimary order by indexrelid`,
   );
-  const others = rows.map(({ definition }) => `; create index on ${table}${definition}`);
-  await client.query(`alter table ${table} add primary key (dataset, key)${others.join('')}`);
+  const others = rows.map(({ definition }) => `create index on ${table}${definition};`);
+  await client.query(`
+    ${records <= BUILT_BY_TWO ? BY_TWO : ALONE};
+    alter table ${table} add primary key (dataset, key); ${others.join(' ')}
+    set local max_parallel_maintenance_workers to default; set local maintenance_work_mem to default`);
 }
