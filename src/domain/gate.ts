@@ -32,6 +32,11 @@ export interface GateRequest {
 /** One request that was let through. */
 export interface Passage {
   /**
+   * The whole of an answer is here that seems well: before it is read another request may take its place. Need not be
+   * called; what comes of the answer is told all the same.
+   */
+  answered(): void;
+  /**
    * Tells what became of the request; to be called exactly once. Null for an answer that was taken, else what went
    * wrong; an error that is none of the source's, such as an abort of ours, says nothing about it.
    */

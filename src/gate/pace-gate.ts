@@ -57,12 +57,11 @@ export function createPaceGate(options: PaceGateOptions): PaceGate {
     telemetry.emit('gate.slowed', { source, requestsPerSecond: rateAt(learnt, now) });
   };
 
-  const settle = (error: unknown, { sentAt, kind }: { readonly sentAt: number; readonly kind: string | undefined }) => {
-    const now = performance.now();
+  const settle = (error: unknown, { sentAt, endedAt: now, kind }: Ended) => {
     if (error === null) answers.add(now);
     if (isThrottled(error)) slowDown(sentAt, now);
     const narrowedFrom = window.width();
-    window.leave({ end: endOf(error), kind, sentAt, now });
+    window.heed({ end: endOf(error), kind, sentAt, now });
     if (window.width() < narrowedFrom) telemetry.emit('gate.narrowed', { source, requestsAtOnce: window.width() });
   };
 
@@ -74,12 +73,24 @@ export function createPaceGate(options: PaceGateOptions): PaceGate {
       try {
         await slots.next(signal);
       } catch (error) {
-        window.leave({ end: 'void', sentAt: 0, now: 0 });
+        window.leave();
         signal?.throwIfAborted();
         throw error;
       }
       const sentAt = performance.now();
-      return { settle: async (error) => settle(error, { sentAt, kind }) };
+      let endedAt: number | null = null;
+      const answered = () => {
+        if (endedAt !== null) return;
+        endedAt = performance.now();
+        window.leave();
+      };
+      return {
+        answered,
+        settle: async (error) => {
+          settle(error, { sentAt, endedAt: endedAt ?? performance.now(), kind });
+          answered(); // what is learnt from its end holds for the next one already
+        },
+      };
     },
     closedForMs: () => slots.closedForMs(),
     closeFor: async (ms) => {
@@ -90,6 +101,13 @@ export function createPaceGate(options: PaceGateOptions): PaceGate {
       if (learnt === null || isBetter(other, learnt)) learnt = other;
     },
   };
+}
+
+/** A request whose answer, or whose failure, has come. */
+interface Ended {
+  readonly sentAt: number;
+  readonly endedAt: number;
+  readonly kind: string | undefined;
 }
 
 /** Of what two processes have learnt the later is better; of two first guesses the higher, since both are too low. */

@@ -2,13 +2,16 @@
 export interface RequestWindow {
   /** Resolves when a request may be sent, in the order of asking. Rejects with the signal's reason. */
   enter(signal?: AbortSignal): Promise<void>;
-  /** A request has ended: well, in trouble on the source's side, or in a way that says nothing (`void`). */
-  leave(request: RequestEnd): void;
+  /** A request is not under way any more: another may be. */
+  leave(): void;
+  /** What became of a request that was let in; to be told once, before or after it has left. */
+  heed(request: RequestEnd): void;
   /** Requests that may be under way now. */
   width(): number;
 }
 
 export interface RequestEnd {
+  /** Well, in trouble on the source's side, or in a way that says nothing. */
   readonly end: 'well' | 'trouble' | 'void';
   /** What its time may be held against; a request without a kind tells nothing by it. */
   readonly kind?: string | undefined;
@@ -67,6 +70,10 @@ export function createRequestWindow(ceiling: () => number): RequestWindow {
     else if (request.end === 'well') width = Math.min(Math.max(ceiling(), 1), width + (hasNarrowed ? 1 / width : 1));
   };
 
+  const letIn = () => {
+    for (; underWay < limit() && waiting.length > 0; underWay++) waiting.shift()?.();
+  };
+
   return {
     width: limit,
     enter: async (signal) => {
@@ -74,10 +81,13 @@ export function createRequestWindow(ceiling: () => number): RequestWindow {
       if (underWay >= limit() || waiting.length > 0) return turn(waiting, signal); // whoever leaves lets it in
       underWay += 1;
     },
-    leave: (request) => {
+    leave: () => {
       underWay -= 1;
+      letIn();
+    },
+    heed: (request) => {
       if (request.end !== 'void') adapt(request);
-      for (; underWay < limit() && waiting.length > 0; underWay++) waiting.shift()?.();
+      letIn();
     },
   };
 }

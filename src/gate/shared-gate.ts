@@ -109,6 +109,7 @@ export function createSharedGate(options: SharedGateOptions): SharedGate {
       const passage = await pace.admit(request);
       if (state.breaker === 'closed') {
         return {
+          answered: () => passage.answered(),
           settle: async (error) => {
             const before = pace.learnt();
             await passage.settle(error);

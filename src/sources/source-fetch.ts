@@ -1,7 +1,7 @@
-import { setTimeout as sleepFor } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleepFor } from 'node:timers/promises';
 import { classifyFailure, classifyResponse } from '../domain/classify.ts';
 import { GateClosedError, isThrottled, SheafError, TransientError, toStoredError } from '../domain/errors.ts';
-import type { Gate } from '../domain/gate.ts';
+import type { Gate, Passage } from '../domain/gate.ts';
 import { decideRetry, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import type { Fetched, FetchOptions, SourceFetch } from './source.ts';
@@ -110,6 +110,7 @@ async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Out
   let failure: unknown = null;
   try {
     response = await options.client.get(ask.path, { accept: ask.accept ?? 'application/json', signal: ask.signal });
+    if (response.status < 300) await makeWay(passage);
     const value = readResponse(options, ask, response);
     return { value, bytes: response.bytes, durationMs: since(startedMs) };
   } catch (error) {
@@ -127,6 +128,16 @@ async function tryOnce<T>(options: SourceFetchOptions, ask: Ask<T>): Promise<Out
       error: failure,
     });
   }
+}
+
+/**
+ * The next request goes out before this one's answer takes the processor. A socket is used again after two turns of the
+ * event loop: undici looks in between whether it is sound still.
+ */
+async function makeWay(passage: Passage): Promise<void> {
+  passage.answered();
+  await nextTurn();
+  await nextTurn();
 }
 
 function readResponse<T>({ client, clock = systemClock }: SourceFetchOptions, ask: Ask<T>, response: HttpResponse): T {

@@ -113,6 +113,24 @@ describe('a pace gate', () => {
     expect(isIn).toBe(true);
   });
 
+  it('lets one in for an answer that is here, before it is known what it is worth, and none more for that', async () => {
+    const telemetry = createTelemetry();
+    const limits = { requestsPerSecond: null, concurrency: null, connections: 1, share: () => 1 };
+    const gate = createPaceGate({ source: 'oda', ...limits, telemetry });
+    const first = await gate.admit();
+    const order: string[] = [];
+    const admit = (name: string) => gate.admit().then((passage) => [order.push(name), passage] as const);
+    const [second, third] = [admit('second'), admit('third')];
+    first.answered();
+    await second;
+    first.answered();
+    await first.settle(null);
+    await sleep(20);
+    expect(order).toEqual(['second']);
+    await (await second)[1].settle(null);
+    await third;
+  });
+
   it('gives the place of a request back that was told to stop while it waited', async () => {
     const gate = gateOf(1);
     await pass(gate);

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createRequestWindow } from '../../src/gate/request-window.ts';
+import { createRequestWindow, type RequestEnd } from '../../src/gate/request-window.ts';
 
 /** A source that answers `capacity` requests at once in 50 ms, and each beyond them 100 ms later. */
 const latencyOf = (underWay: number, capacity: number) => 50 + 100 * Math.max(0, underWay - capacity);
+
+/** A request has ended, and what became of it is known. */
+const end = (window: ReturnType<typeof createRequestWindow>, request: RequestEnd) => {
+  window.heed(request);
+  window.leave();
+};
 
 /** Plays rounds of requests, each as many as the window lets in, against such a source; returns the widths. */
 async function play(
@@ -18,7 +24,7 @@ async function play(
     for (let request = 0; request < width; request++) await window.enter();
     const sentAt = now;
     now += latencyOf(width, capacity);
-    for (let request = 0; request < width; request++) window.leave({ end: 'well', kind: 'page', sentAt, now });
+    for (let request = 0; request < width; request++) end(window, { end: 'well', kind: 'page', sentAt, now });
   }
   return widths;
 }
@@ -52,13 +58,13 @@ describe('a request window', () => {
     let now = 10_000;
     for (let time = 0; time < 60; time++) {
       await window.enter();
-      window.leave({ end: 'trouble', sentAt: now, now: now + 10 });
+      end(window, { end: 'trouble', sentAt: now, now: now + 10 });
       now += 20;
     }
     expect(window.width()).toBe(1);
     for (let time = 0; time < 60; time++) {
       await window.enter();
-      window.leave({ end: 'well', kind: 'page', sentAt: now, now: now + 50 });
+      end(window, { end: 'well', kind: 'page', sentAt: now, now: now + 50 });
       now += 60;
     }
     expect(window.width()).toBe(8);
@@ -70,7 +76,7 @@ describe('a request window', () => {
     let now = 10_000;
     for (let time = 0; time < 500; time++) {
       await window.enter();
-      window.leave({ end: time % 5 === 0 ? 'trouble' : 'well', kind: 'page', sentAt: now, now: now + 50 });
+      end(window, { end: time % 5 === 0 ? 'trouble' : 'well', kind: 'page', sentAt: now, now: now + 50 });
       now += 60;
     }
     expect(window.width()).toBe(8);
@@ -83,7 +89,7 @@ describe('a request window', () => {
     for (let time = 0; time < 200; time++) {
       await window.enter();
       const [kind, ms] = time % 5 === 0 ? ['small', 90] : ['large', 600];
-      window.leave({ end: 'well', kind, sentAt: now, now: now + ms });
+      end(window, { end: 'well', kind, sentAt: now, now: now + ms });
       now += 600;
     }
     expect(window.width()).toBe(8);
@@ -111,9 +117,26 @@ describe('a request window', () => {
     stop.abort(new Error('stopping'));
     await expect(gone).rejects.toThrow('stopping');
     for (let time = 0; time < 2; time++) {
-      window.leave({ end: 'well', kind: 'page', sentAt: 0, now: 1 });
+      end(window, { end: 'well', kind: 'page', sentAt: 0, now: 1 });
       await waiting[time];
     }
     expect(order).toEqual(['a', 'b']);
+  });
+
+  it('lets the next one in when one has left, whatever comes of it, and opens by what came of it later', async () => {
+    const window = createRequestWindow(() => 8);
+    await Promise.all([window.enter(), window.enter()]);
+    const isIn = [false, false];
+    const waiting = isIn.map((_not, position) =>
+      window.enter().then(() => {
+        isIn[position] = true;
+      }),
+    );
+    window.leave();
+    await waiting[0];
+    expect(isIn).toEqual([true, false]);
+    window.heed({ end: 'well', kind: 'page', sentAt: 0, now: 100 });
+    await waiting[1];
+    expect(window.width()).toBe(3);
   });
 });

@@ -11,16 +11,22 @@ export const everything: Selection = { filter: null, select: null, maxRecords: n
 export const quickPolicy: RetryPolicy = { maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 400 };
 
 /** A gate that is always open, and remembers until when it was asked to close. */
-export function openGate(): Gate & { readonly closings: number[]; readonly admitted: () => number } {
+export function openGate(): Gate & {
+  readonly closings: number[];
+  readonly admitted: () => number;
+  readonly answered: () => number;
+} {
   const closings: number[] = [];
   let admissions = 0;
+  let answers = 0;
   return {
     closings,
     admitted: () => admissions,
+    answered: () => answers,
     admit: async ({ signal } = {}) => {
       signal?.throwIfAborted();
       admissions++;
-      return { settle: async () => undefined };
+      return { answered: () => void answers++, settle: async () => undefined };
     },
     closedForMs: () => 0,
     closeFor: async (ms) => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { GateClosedError, PermanentError, TransientError } from '../../src/domain/errors.ts';
+import { createPaceGate } from '../../src/gate/pace-gate.ts';
 import type { HttpClient, HttpResponse } from '../../src/sources/http-client.ts';
 import { createSourceFetch, type FetchEvent, systemClock } from '../../src/sources/source-fetch.ts';
+import { createTelemetry } from '../../src/telemetry/events.ts';
 import { openGate, quickClock, quickPolicy } from './setup.ts';
 
 type Reply =
@@ -151,6 +153,24 @@ describe('Retry-After', () => {
 });
 
 describe('the gate', () => {
+  it('lets the next request out before an answer is read', async () => {
+    const { options, client } = setup({});
+    const limits = { requestsPerSecond: null, concurrency: null, connections: 1, share: () => 1 };
+    const gate = createPaceGate({ source: 'oda', ...limits, telemetry: createTelemetry() });
+    const fetch = createSourceFetch({ ...options, gate });
+    const askedBefore: number[] = [];
+    const read = () => askedBefore.push(client.asked.length);
+    await fetch('Sag', read);
+    await Promise.all([fetch('Sag', read), fetch('Sag', read)]);
+    expect(askedBefore).toEqual([1, 3, 3]);
+  });
+
+  it('hears of a refusal before it lets another request out', async () => {
+    const { fetch, gate } = setup(busy, {});
+    await fetch('Sag', parse);
+    expect([gate.admitted(), gate.answered()]).toEqual([2, 1]);
+  });
+
   it('may refuse: nothing is sent, and nothing counted', async () => {
     const { options, client } = setup({});
     const closed = new GateClosedError('oda', 1_000);
