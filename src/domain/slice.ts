@@ -19,10 +19,13 @@ export function cutIntoSlices(span: Span, pages: number): Span[] {
   const most = Math.min(MAX_SLICES, Math.max(wanted, Math.min(MIN_SLICES, pages), 1));
   const pagesEach = Math.ceil(pages / most);
   const width = Math.ceil(((span.upto - span.after) * Math.max(1, pagesEach)) / Math.max(1, pages));
-  const slices: Span[] = [];
-  for (let after = span.after; after < span.upto; after += width)
-    slices.push({ after, upto: Math.min(after + width, span.upto) });
-  return slices;
+  return cutByWidth(span, width);
+}
+
+function cutByWidth({ after, upto }: Span, width: number): Span[] {
+  const spans: Span[] = [];
+  for (let from = after; from < upto; from += width) spans.push({ after: from, upto: Math.min(from + width, upto) });
+  return spans;
 }
 
 /**
@@ -43,9 +46,14 @@ export function splitRest(span: Span, cursor: number): Span[] {
 }
 
 /** Less than this is worked off before others have begun with a part of it. */
-const WORTH_SHARING_MS = 400;
-/** Pages follow each other within so many latencies where nothing but the source is waited for. */
-const BOUND_BY_LATENCY = 1.5;
+const WORTH_SHARING_MS = 250;
+/** Pages that a part should have: one alone would cost about as much to hand on as to fetch. */
+const LEAST_PART = 2;
+/**
+ * Pages follow each other within so many latencies where nothing but the source is waited for: half of them wait for
+ * the requests of other slices, because a process has more slices at hand than requests under way.
+ */
+const BOUND_BY_LATENCY = 2;
 
 /** How a slice has been walked so far. */
 export interface Pace {
@@ -57,13 +65,14 @@ export interface Pace {
 }
 
 /**
- * What a slice gives away to slots that stand idle because nothing else is left: all of it, in a part for each of them
- * and one for whoever walks it. Nothing where that would not be quicker: when little is left, and when it is the rate,
- * or this process, that is waited for, and not the source's latency.
+ * What a slice gives away to slots that stand idle because nothing else is left: a part for each of them, in whole pages
+ * where keys have no gaps; the first part it keeps. Nothing where that would not be quicker: when little is left, and
+ * when it is the rate, or this process, that is waited for, and not the source's latency.
  */
 export function shareRest(rest: Span, idleSlots: number, { pageWidth, pageMs, fetchMs }: Pace): Span[] {
-  const pages = (rest.upto - rest.after) / Math.max(1, pageWidth);
+  const width = rest.upto - rest.after;
+  const pages = Math.ceil(width / Math.max(1, pageWidth));
   if (pages * pageMs < WORTH_SHARING_MS || pageMs > BOUND_BY_LATENCY * fetchMs) return [];
-  const parts = Math.min(idleSlots + 1, Math.floor(pages / 2));
-  return parts < 2 ? [] : cutSpan(rest, parts);
+  const pagesEach = Math.max(LEAST_PART, Math.ceil(pages / (idleSlots + 1)));
+  return cutByWidth(rest, Math.ceil((width / pages) * pagesEach)).slice(1);
 }

@@ -1,5 +1,5 @@
 /** For so long a slot stands idle before work is given away for it: between two jobs each does for a moment. */
-const IDLE_MS = 100;
+const IDLE_MS = 50;
 
 /** The slots of this process that have nothing to do. */
 export interface IdleSlots {

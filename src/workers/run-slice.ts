@@ -37,6 +37,8 @@ interface Walk {
   /** Whether files are to show nested records inside their parents. */
   readonly isNesting: boolean;
   readonly stagedBefore: StagedBefore;
+  /** What the slice still covers: less, once it has given a part of its rest away. */
+  span: Span;
   readonly idle: SliceOptions['idle'];
   /** When the walk began, by the monotonic clock, and how long its requests took since. */
   readonly startedAt: number;
@@ -125,6 +127,7 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, options: Pick<
     noted: new Set(),
     isNesting: run.request.relations === 'nested',
     stagedBefore: new StagedBefore(),
+    span: claim.span,
     ...options,
     startedAt: performance.now(),
     fetchedMs: 0,
@@ -159,16 +162,17 @@ async function takePage(
   walk: Walk,
   { page, pages, openNext }: PageToTake,
 ): Promise<SliceOutcome | null> {
-  const { span } = walk.claim;
   const fetched = await page.fetching;
-  const next = fetched.value.next;
   walk.fetchedMs += fetched.durationMs;
+  const { next } = fetched.value;
+  const cursor = next ?? walk.span.upto;
   const give = next === null ? [] : await chooseToGive(context, walk, { next, pages });
-  const following = give.length > 0 ? null : next;
+  walk.span = { after: walk.span.after, upto: give[0]?.after ?? walk.span.upto };
+  const following = cursor < walk.span.upto ? next : null;
   // A page with all that is nested in it may be large: a walk holds one of them at a time.
   const isHeavy = fetched.related !== undefined;
   if (following !== null && !isHeavy) openNext(following);
-  const position = { fetched, give, isLast: following === null, cursor: next ?? span.upto };
+  const position = { fetched, give, isLast: following === null, cursor };
   const result = await page.span.inside(() => stage(context, walk, position)).finally(page.span.end);
   if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
   if (following === null) return { kind: 'staged' };
@@ -180,10 +184,10 @@ async function takePage(
 /** What of the rest others are to do: of a slice that has had its pages, and of the last ones, where slots stand idle. */
 async function chooseToGive(
   { database }: WorkContext,
-  { claim, budget, idle, startedAt, fetchedMs }: Walk,
+  { claim, span, budget, idle, startedAt, fetchedMs }: Walk,
   { next, pages }: { readonly next: number; readonly pages: number },
 ): Promise<Span[]> {
-  const { span, run, cursor } = claim;
+  const { run, cursor } = claim;
   if (pages >= budget) return splitRest(span, next);
   const idleSlots = idle.count();
   if (idleSlots === 0) return [];
@@ -216,8 +220,8 @@ function openPage({ telemetry }: WorkContext, walk: Walk, cursor: number): OpenP
 }
 
 async function fetchPage(walk: Walk, cursor: number): Promise<WholePage> {
-  const { source, query, strategy, pageSize, stop, claim } = walk;
-  const position = { strategy, span: claim.span, cursor, pageSize };
+  const { source, query, strategy, pageSize, stop, span } = walk;
+  const position = { strategy, span, cursor, pageSize };
   const fetched = await walk.fetch(source.pagePath(query, position), (body) => source.readPage(query, position, body), {
     signal: stop,
     kind: query.entity.name,

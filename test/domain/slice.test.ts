@@ -62,18 +62,27 @@ describe('a slice beside slots that stand idle', () => {
   const pace = { pageWidth: 100, pageMs: 110, fetchMs: 100 };
   const rest = { after: 400, upto: 2_000 };
 
-  it('gives a part to each of them, and keeps one', () => {
-    expect(shareRest(rest, 3, pace)).toHaveLength(4);
-    expect(findGap(rest, shareRest(rest, 3, pace))).toBeNull();
+  it('keeps the first part, and gives one to each of them', () => {
+    expect(shareRest(rest, 3, pace)).toEqual([
+      { after: 800, upto: 1_200 },
+      { after: 1_200, upto: 1_600 },
+      { after: 1_600, upto: 2_000 },
+    ]);
   });
 
-  it('makes no part smaller than two pages', () => {
-    expect(shareRest(rest, 31, pace)).toHaveLength(8);
-    expect(shareRest({ after: 0, upto: 399 }, 31, { ...pace, pageMs: 1_000, fetchMs: 900 })).toEqual([]);
+  it('cuts between pages, so that no more of them are asked for', () => {
+    expect(shareRest(rest, 5, pace)).toHaveLength(5);
+    for (const { after, upto } of shareRest(rest, 5, pace)) expect([after % 100, upto % 100]).toEqual([0, 0]);
+    expect(shareRest({ after: 0, upto: 300 }, 7, pace)).toEqual([{ after: 200, upto: 300 }]);
+  });
+
+  it('makes parts of two pages', () => {
+    expect(shareRest(rest, 31, pace)).toHaveLength(7);
+    expect(shareRest({ after: 0, upto: 200 }, 31, { ...pace, pageMs: 1_000, fetchMs: 900 })).toEqual([]);
   });
 
   it('keeps what is done in a moment', () => {
-    expect(shareRest(rest, 3, { ...pace, pageMs: 20, fetchMs: 18 })).toEqual([]);
+    expect(shareRest(rest, 3, { ...pace, pageMs: 15, fetchMs: 14 })).toEqual([]);
   });
 
   it('keeps all where more requests at once would not be answered sooner', () => {

@@ -26,6 +26,6 @@ it('shares the last slice with slots that stand idle, where the source is what t
   await database.pool.query(`update sheaf.slices set state = 'done' where run_id = $1 and number > 2`, [run]);
   await runSlice(work, { run, slice: 2, attempt: 0 }, options);
   const after = await spans();
-  expect(after[1]).toEqual({ upto: '600', pages: 1 });
-  expect(after.slice(16).map(({ upto }) => upto)).toEqual(['800', '1000']);
+  expect(after[1]).toEqual({ upto: '800', pages: 3 }); // it has kept the first part, and gone on with it
+  expect(after.slice(16)).toEqual([{ upto: '1000', pages: 0 }]);
 });

@@ -76,7 +76,7 @@ export interface StagedPage {
   readonly cursor: number;
   /** The slice has no page after this one. */
   readonly isLast: boolean;
-  /** What the slice leaves to new slices: it then ends with this page, at `cursor`. Empty for nearly every page. */
+  /** What the slice leaves to new slices, in order: from then on it ends where they begin. Empty for nearly every page. */
   readonly give: readonly Span[];
   /** What came nested in its records; left out where no relations are followed. */
   readonly related?: RelatedPage;
@@ -196,19 +196,23 @@ function advance({ run, slice, attempt }: Claim, page: StagedPage): string {
   const unretried = 1 + (page.related?.parts ?? 0);
   const counts = [page.records.length, page.rejects.length, page.requests, unretried, page.bytes];
   const numbers = [slice, attempt, page.cursor, ...counts].map(Math.trunc); // numbers for sure, whatever came
-  return `call sheaf.advance_slice(${pg.escapeLiteral(run)}, ${numbers.join(', ')}, ${page.isLast}, ${page.give.length > 0})`;
+  const isCut = false; // `giveAway` cuts it: not always where the page ends
+  return `call sheaf.advance_slice(${pg.escapeLiteral(run)}, ${numbers.join(', ')}, ${page.isLast}, ${isCut})`;
 }
 
 async function giveAway(client: pg.PoolClient, claim: Claim, spans: readonly Span[]): Promise<number[]> {
   // The run's row is the lock: two slices that split at once must not choose the same numbers.
   const { rows } = await client.query<{ number: number }>(
-    `with raised as (
+    `with cut as (
+       update sheaf.slices set span = jsonb_set(span, '{upto}', ($2::jsonb[])[1] -> 'after')
+       where run_id = $1 and number = $3),
+     raised as (
        update sheaf.runs set slice_count = slice_count + cardinality($2::jsonb[]) where id = $1 returning slice_count)
      insert into sheaf.slices (run_id, number, span)
      select $1, raised.slice_count - cardinality($2::jsonb[]) + given.ordinality, given.span
      from raised, unnest($2::jsonb[]) with ordinality as given (span, ordinality)
      returning number`,
-    [claim.run, spans.map((span) => JSON.stringify(span))],
+    [claim.run, spans.map((span) => JSON.stringify(span)), claim.slice],
   );
   return rows.map((row) => row.number);
 }
