@@ -15,7 +15,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --rounds N         how often (default 5; growth and latency: 1; costs: 3)
   --phases A,B       of ${phases.join(', ')} (default all; latency: cold)
   --programs A,B     of ${programNames.join(', ')} (default all that can run; else Sheaf's)
-  --concurrency N    slices at once, for Sheaf (default: Sheaf's own)
+  --concurrency N    pages asked for at once, for Sheaf (default: Sheaf's own)
   --latency MS       how long the upstream takes for a page (default 0; latency: 100)
   --by-hand FILE     the script by hand (default ../shared/bench/by_hand.mjs)
   --celery FILE      the Celery reference (default ../shared/bench/celery_reference.py)

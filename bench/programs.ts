@@ -16,7 +16,7 @@ export interface Place {
   /** Null for a program that uses none. */
   readonly redis: string | null;
   readonly out: string;
-  /** Slices at once, for Sheaf; null for its default. */
+  /** Pages asked for at once, for Sheaf; null for its default. */
   readonly concurrency: number | null;
 }
 

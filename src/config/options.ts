@@ -92,7 +92,7 @@ export const options = {
     schema: z.string().min(1).default('out'),
   }),
   SHEAF_CONCURRENCY: option({
-    summary: 'How many slices a process works at once.',
+    summary: 'How many pages a process asks for at once.',
     fallback: '8',
     schema: wholeNumber(1, 256).default(8),
   }),

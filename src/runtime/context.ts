@@ -39,7 +39,7 @@ export interface ContextOptions {
   readonly logLevel: LogLevel;
   /** False for commands that only look: they work when Redis is down, which is when they are needed. */
   readonly usesQueues?: boolean;
-  /** Slices at once; 0 for a command that works none. Decides how many connections are opened. */
+  /** Pages asked for at once; 0 for a command that works none. Decides how many connections are opened. */
   readonly concurrency: number;
   /** Requests a second to every source, instead of what the settings say; null for what they say. */
   readonly rate: number | null;
@@ -103,7 +103,7 @@ async function openStore(
   const database = openDatabase({
     url,
     session: `sheaf-${randomUUID()}`,
-    connections: concurrency + 6, // one a slice, and some for finalising, reconciling and looking on
+    connections: concurrency + 6, // one a page that is staged, and some for finalising, reconciling and looking on
     onTrouble: (error) => telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) }),
   });
   closing.add(() => database.close());

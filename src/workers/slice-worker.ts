@@ -25,12 +25,19 @@ interface Held {
   readonly stop: AbortController;
 }
 
-/** Takes slices from the queue, `concurrency` at once. */
+/**
+ * Slices at hand beyond the requests that may be under way, for each of these. While a page is read, or a slice ends and
+ * the next is claimed, they ask for their pages: no time is lost between an answer and the next request.
+ */
+const AHEAD = 0.5;
+
+/** Takes slices from the queue, enough to have `concurrency` requests under way all the time; the gates see to it that there are no more. */
 export function startSliceWorker(context: WorkContext, concurrency: number): SliceWorker {
   const stopping = new AbortController();
   const held = new Set<Held>(); // by job: two jobs of one slice must not forget each other's
   const company = createCompany();
-  const idle = createIdleSlots(concurrency);
+  const atOnce = Math.ceil(concurrency * (1 + AHEAD));
+  const idle = createIdleSlots(atOnce);
 
   const process = async (job: Payload<'sheaf-slices'>): Promise<string> => {
     const stop = new AbortController();
@@ -56,7 +63,7 @@ export function startSliceWorker(context: WorkContext, concurrency: number): Sli
     }
   };
 
-  const worker: QueueWorker = context.queues.work('sheaf-slices', process, { concurrency });
+  const worker: QueueWorker = context.queues.work('sheaf-slices', process, { concurrency: atOnce });
   return {
     isHeld: (run, slice) => [...held].some(({ claim }) => claim.run === run && claim.slice === slice),
     stopRun: (run) => {

@@ -28,7 +28,7 @@ export function addHarvest(program: Command): void {
   addRateOption(addHarvestOptions(command))
     .option(
       '--concurrency <n>',
-      'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
+      'pages asked for at once in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
     .option('--detach', 'plan and enqueue only: `sheaf worker` processes do the rest')

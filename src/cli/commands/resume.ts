@@ -44,7 +44,7 @@ function addOptions(command: Command): Command {
   return addRateOption(command)
     .option(
       '--concurrency <n>',
-      'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
+      'pages asked for at once in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
     .option('--json', 'print the report as JSON on stdout');

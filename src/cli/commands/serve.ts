@@ -34,7 +34,7 @@ export function addServe(program: Command): void {
   )
     .option(
       '--concurrency <n>',
-      'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
+      'pages asked for at once in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
     .addHelpText('after', '\nExample:\n  sheaf up')
@@ -82,7 +82,7 @@ async function up(flags: UpFlags): Promise<void> {
     const server = await startServer(context, placeOf(flags, settings));
     try {
       const worker = await startWorker(context, concurrency);
-      say(`Serving on ${server.url}, and working ${concurrency} slices at once. Ctrl-C stops both.`);
+      say(`Serving on ${server.url}, and asking for ${concurrency} pages at once. Ctrl-C stops both.`);
       try {
         await orLost(worker, untilStopped(signal));
       } finally {

@@ -36,7 +36,7 @@ export function addVerify(program: Command): void {
     .addOption(maxDeletesOption())
     .option(
       '--concurrency <n>',
-      'slices at once of a repair in this process (default: SHEAF_CONCURRENCY, or 8)',
+      'pages asked for at once by a repair in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
     .option('--json', 'print what was found as JSON on stdout')

@@ -24,7 +24,7 @@ export function addWorker(program: Command): void {
   addRateOption(command)
     .option(
       '--concurrency <n>',
-      'slices at once in this process (default: SHEAF_CONCURRENCY, or 8)',
+      'pages asked for at once in this process (default: SHEAF_CONCURRENCY, or 8)',
       wholeNumber(1, 256),
     )
     .option(
@@ -59,7 +59,7 @@ async function work(flags: Flags): Promise<void> {
     try {
       const server = await answerOn(context, flags, worker);
       const where = server === undefined ? '' : ` Its health is at ${server.url}/readyz.`;
-      say(`Worker ${worker.id} takes ${concurrency} slices at once.${where} Ctrl-C stops it.`);
+      say(`Worker ${worker.id} asks for ${concurrency} pages at once.${where} Ctrl-C stops it.`);
       try {
         await orLost(worker, untilStopped(signal));
       } finally {

@@ -24,7 +24,7 @@ const workerList = z
         host: z.string(),
         pid: z.int(),
         version: z.string(),
-        concurrency: z.int().meta({ description: 'Slices that it works at once.' }),
+        concurrency: z.int().meta({ description: 'Pages that it asks for at once.' }),
         startedAt: moment,
         heartbeatAt: moment,
       }),
