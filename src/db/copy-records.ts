@@ -16,6 +16,8 @@ export interface Placed {
   /** A query of keys and places (ctid) in `table`. */
   readonly places: string;
   readonly table: string;
+  /** Ends the reading at once, with its reason, also while the server is still sorting. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -24,12 +26,15 @@ export interface Placed {
  * PostgreSQL cannot know how wide they are, for such tables have no statistics: so other plans are ruled out, and the
  * order is told in columns by which it sees that the places are in order already.
  */
-export function copyPlaced(database: Pick<Database, 'pool'>, { places, table }: Placed): AsyncGenerator<RecordLines> {
+export function copyPlaced(
+  database: Pick<Database, 'pool'>,
+  { places, table, signal }: Placed,
+): AsyncGenerator<RecordLines> {
   const query = `select s.record
     from (select place, length(key) as size, key from (${places}) as keyed order by size, key) as o
     join ${table} s on s.ctid = o.place order by o.size, o.key`;
   const plan = ['enable_hashjoin = off', 'enable_mergejoin = off', 'max_parallel_workers_per_gather = 0'];
-  return copy(database, { query, plan });
+  return copy(database, { query, plan, signal });
 }
 
 /**
@@ -44,9 +49,10 @@ interface Copying {
   readonly query: string;
   /** Settings for this query. */
   readonly plan: readonly string[];
+  readonly signal?: AbortSignal | undefined;
 }
 
-async function* copy({ pool }: Pick<Database, 'pool'>, { query, plan }: Copying): AsyncGenerator<RecordLines> {
+async function* copy({ pool }: Pick<Database, 'pool'>, { query, plan, signal }: Copying): AsyncGenerator<RecordLines> {
   const client = await pool.connect();
   let isRead = false;
   try {
@@ -54,7 +60,7 @@ async function* copy({ pool }: Pick<Database, 'pool'>, { query, plan }: Copying)
       (setting) => `set local ${setting}`,
     );
     await client.query(['begin isolation level repeatable read read only', ...settings].join('; '));
-    yield* receive(client, query);
+    yield* receive(client, query, signal);
     await client.query('commit');
     isRead = true;
   } finally {
@@ -62,12 +68,19 @@ async function* copy({ pool }: Pick<Database, 'pool'>, { query, plan }: Copying)
   }
 }
 
-async function* receive(client: pg.PoolClient, query: string): AsyncGenerator<RecordLines> {
+async function* receive(client: pg.PoolClient, query: string, signal?: AbortSignal): AsyncGenerator<RecordLines> {
+  signal?.throwIfAborted();
   const reader = new CopyReader();
   const copy = client.query(new CopyOut(`copy (${query}) to stdout (format binary)`, reader));
-  for (let isLast = false; !isLast; ) {
-    isLast = await copy.fill();
-    yield reader.lines.take();
+  const giveUp = () => copy.handleError(signal?.reason);
+  signal?.addEventListener('abort', giveUp);
+  try {
+    for (let isLast = false; !isLast; ) {
+      isLast = await copy.fill();
+      yield reader.lines.take();
+    }
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 

@@ -26,15 +26,18 @@ export function secondsOf(timestamp: string): number {
   return days * DAY_SECONDS + hours * 3_600 + minutes * 60 + numberAt(timestamp, 17, 2);
 }
 
-/** Microseconds of a timestamp's fraction, which is 0 to 9 digits. Halves go to the even one, as PostgreSQL rounds when it reads the text. */
+/**
+ * Microseconds of a timestamp's fraction, which is 0 to 9 digits. What is finer is rounded as PostgreSQL does when it reads the
+ * text: by way of a double, halves to the even one.
+ */
 export function microsecondsOf(timestamp: string): number {
   const digits = timestamp.length - '2014-09-19T14:41:02.'.length;
   if (digits <= 0) return 0;
   const number = numberAt(timestamp, timestamp.length - digits, digits);
   if (digits <= 6) return number * 10 ** (6 - digits);
-  const exact = number / 10 ** (digits - 6);
-  const nearest = Math.round(exact);
-  return nearest - exact === 0.5 && nearest % 2 === 1 ? nearest - 1 : nearest;
+  const double = (number / 10 ** digits) * 1_000_000;
+  const nearest = Math.round(double);
+  return nearest - double === 0.5 && nearest % 2 === 1 ? nearest - 1 : nearest;
 }
 
 /** The number that so many decimal digits are. */

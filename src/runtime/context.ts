@@ -103,7 +103,7 @@ async function openStore(
   const database = openDatabase({
     url,
     session: `sheaf-${randomUUID()}`,
-    connections: concurrency + 6, // one a page that is staged, and some for finalising, reconciling and looking on
+    connections: concurrency + 8, // one a page that is staged, and some for finalising, reconciling and looking on
     onTrouble: (error) => telemetry.emit('connection.trouble', { store: 'database', error: toStoredError(error) }),
   });
   closing.add(() => database.close());

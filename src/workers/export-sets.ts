@@ -17,6 +17,7 @@ interface Exported {
   readonly query: SourceQuery;
   /** Of rows that are staged under one key, only the last one is written. */
   readonly hasDuplicates: boolean;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -24,21 +25,21 @@ interface Exported {
  * those inside their parents instead; CSV has no place for that, and is always flat.
  */
 export function exportSets({ database }: Pick<WorkContext, 'database'>, exported: Exported): ExportSet[] {
-  const { run, source, query, hasDuplicates } = exported;
+  const { run, source, query, hasDuplicates, signal } = exported;
   const { formats, shape, relations } = run.request;
   const isNested = (format: ExportFormat) => relations === 'nested' && format !== 'csv';
   const nested = formats.filter(isNested);
   const flat = formats.filter((format) => !isNested(format));
   const own = { baseName: fileNameOf(run.dataset), ...exportShape(source, query, shape) };
   const sets: ExportSet[] = [
-    { ...own, formats: nested, records: readNested(database, run.id) },
-    { ...own, formats: flat, records: readStaged(database, run.id, hasDuplicates) },
+    { ...own, formats: nested, records: readNested(database, run.id, { signal }) },
+    { ...own, formats: flat, records: readStaged(database, run.id, { hasDuplicates, signal }) },
   ];
   for (const entity of relatedEntities(run.expand ?? [])) {
     const dataset = relatedDataset(run, entity);
     if (dataset === run.dataset) continue; // its files are the run's own
     const query = { entity, selection: { filter: null, select: null, maxRecords: null } };
-    const records = readRelated(database, run.id, dataset);
+    const records = readRelated(database, run.id, { dataset, signal });
     sets.push({ baseName: fileNameOf(dataset), ...exportShape(source, query, shape), formats: flat, records });
   }
   return sets.filter((set) => set.formats.length > 0);

@@ -1,4 +1,4 @@
-import { mergeStaged } from '../db/queries/merge.ts';
+import { mergeStaged, StagedRowsLost } from '../db/queries/merge.ts';
 import { type Reread, refetchSlices, rereadSlices } from '../db/queries/refetch.ts';
 import { createRelated } from '../db/queries/related.ts';
 import {
@@ -23,7 +23,7 @@ import { relatedDatasets } from './export-sets.ts';
 import { type Finalising, timed } from './finalising.ts';
 import { proveDeletes } from './judge-deletes.ts';
 import { refuseDrift } from './refuse-drift.ts';
-import { beginFiles, publishFiles, type RunFiles } from './run-files.ts';
+import { beginFiles, publishFiles, type RunFiles, refuseOthers } from './run-files.ts';
 import { type Verdict, verifyRun } from './verify-run.ts';
 import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
@@ -53,22 +53,32 @@ export async function finaliseRun(context: WorkContext, job: { run: string; gene
 }
 
 async function carryThrough(context: WorkContext, finalising: Finalising): Promise<string> {
-  const { claim, run, query } = finalising;
+  const { run, claim } = finalising;
   if (run.request.onDrift === 'fail') await refuseDrift(context.database, run);
   await createStaging(context.database, run.id); // a crash may have taken an unlogged table's file; an empty one is its truth
   if (run.expand !== null) await createRelated(context.database, run.id);
-  // Begun before it is known that the run is whole, which most are: of one that is not, little is written by then.
-  const files = beginFiles(context, finalising, { hasDuplicates: run.strategy === 'offset' });
+  // Who has lost the claim must not clear away the files of the one that has it.
+  if (!(await holdsClaim(context.database, claim))) return TAKEN_OVER;
+  // Begun before it is known that the run is whole, which most are; not where the source has kept silent about that before.
+  const isLikelyWhole = run.unansweredSince === null;
+  const files = isLikelyWhole ? beginFiles(context, finalising, { mayOverlap: run.strategy === 'offset' }) : null;
   try {
-    const verdict = await timed(context, { run, step: 'verify' }, () => verifyRun(context, run, query));
-    if (verdict.kind === 'lost') return await fetchAgain(context, claim, verdict.slices);
-    if (verdict.kind === 'moved') return await readOnceMore(context, claim, verdict.reread);
-    if (verdict.kind === 'unanswered' && (await askLater(context, finalising, verdict.waitMs)))
-      return 'the source does not answer, and is asked again later';
-    return await publishAll(context, finalising, { verdict, files });
+    return await verifyAndPublish(context, finalising, files);
   } finally {
-    await files.abandon();
+    await files?.abandon();
   }
+}
+
+async function verifyAndPublish(context: WorkContext, finalising: Finalising, files: RunFiles | null): Promise<string> {
+  const { claim, run, query } = finalising;
+  const verdict = await timed(context, { run, step: 'verify' }, () => verifyRun(context, run, query));
+  if (verdict.kind === 'held' || verdict.kind === 'judged') return publishAll(context, finalising, { verdict, files });
+  await files?.abandon(); // before others go on with the run
+  if (verdict.kind === 'lost') return fetchAgain(context, claim, verdict.slices);
+  if (verdict.kind === 'moved') return readOnceMore(context, claim, verdict.reread);
+  if (await askLater(context, finalising, verdict.waitMs))
+    return 'the source does not answer, and is asked again later';
+  return publishAll(context, finalising, { verdict, files: null });
 }
 
 /** Whoever has lost the claim leaves everything to the one that has it. */
@@ -79,39 +89,42 @@ type Settled = Exclude<Verdict, { kind: 'lost' | 'moved' }>;
 
 interface Publishing {
   readonly verdict: Settled;
-  readonly files: RunFiles;
+  /** Those that were begun; null when none are under way. */
+  readonly files: RunFiles | null;
 }
 
-/** Where keys turn out to be staged twice that nobody expected to be, the files are begun anew, without them. */
+/** Begins the files where none are under way, and anew where keys turn out to be staged twice that nobody expected to be. */
 async function publishAll(
   context: WorkContext,
   finalising: Finalising,
   { verdict, files }: Publishing,
 ): Promise<string> {
   const { distinctKeys, stagedRows } = verdict.proof;
-  if (distinctKeys === stagedRows || files.hasDuplicates)
+  const mayOverlap = distinctKeys !== stagedRows;
+  if (files !== null && (files.mayOverlap || !mayOverlap))
     return mergeAndPublish(context, finalising, { verdict, files });
-  await files.abandon();
-  // Who has lost the claim must not clear away the files of the one that has it.
+  await files?.abandon();
   if (!(await holdsClaim(context.database, finalising.claim))) return TAKEN_OVER;
-  const others = beginFiles(context, finalising, { hasDuplicates: true });
+  const anew = beginFiles(context, finalising, { mayOverlap });
   try {
-    return await mergeAndPublish(context, finalising, { verdict, files: others });
+    return await mergeAndPublish(context, finalising, { verdict, files: anew });
   } finally {
-    await others.abandon();
+    await anew.abandon();
   }
 }
 
 async function mergeAndPublish(
   context: WorkContext,
   finalising: Finalising,
-  { verdict, files }: Publishing,
+  { verdict, files }: { readonly verdict: Settled; readonly files: RunFiles },
 ): Promise<string> {
   const { claim, run } = finalising;
   const proof = await wholeProof(context, run, verdict);
   if (!(await saveProof(context.database, claim, proof))) return TAKEN_OVER;
   files.tell(proof);
-  if (!(await mergeBeside(context, finalising, { proof, ready: files.staged }))) return TAKEN_OVER;
+  const ready = files.staged.then((staged) => refuseOthers(staged, run, proof));
+  ready.catch(() => undefined); // awaited by the merge, if it comes to that
+  if (!(await mergeBeside(context, finalising, { proof, ready }))) return TAKEN_OVER;
   await timed(context, { run, step: 'publish' }, () => publishFiles(context, run, files));
   return end(context, claim, proof);
 }
@@ -215,9 +228,9 @@ async function end({ database, telemetry }: WorkContext, claim: FinaliseClaim, p
   return state;
 }
 
-/** What this machine or the source must put right ends the run as failed; a store that is away only ends this attempt. */
+/** What this machine or the source must put right ends the run as failed; a store that is away, or has crashed, only ends this attempt. */
 async function giveUp({ database, telemetry }: WorkContext, claim: FinaliseClaim, error: unknown): Promise<string> {
-  if (isStoreTrouble(error)) {
+  if (isStoreTrouble(error) || error instanceof StagedRowsLost) {
     await releaseFinalise(database, claim).catch(() => undefined); // else the reconciler sees to it
     throw error;
   }

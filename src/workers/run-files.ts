@@ -1,5 +1,6 @@
 import { basename, extname, join } from 'node:path';
 import { saveExports } from '../db/queries/exports.ts';
+import { StagedRowsLost } from '../db/queries/merge.ts';
 import type { RunRow } from '../db/schema.ts';
 import { kindOf } from '../domain/harvest-request.ts';
 import { isComplete, type Proof, whyPartial } from '../domain/proof.ts';
@@ -13,8 +14,8 @@ import type { WorkContext } from './work-context.ts';
 
 /** The files of a run while they are written, under names that nobody looks for. */
 export interface RunFiles {
-  /** Of rows that are staged under one key, only the last one is written. Else all are, as verification must have found it right. */
-  readonly hasDuplicates: boolean;
+  /** Keys may be staged more than once: of each, the last row is written. Else every row is, which is right only where verification finds no such key. */
+  readonly mayOverlap: boolean;
   /** Fulfilled when they are on the disk, with their manifest, and so not before they were told the proof. Null when none were asked for. */
   readonly staged: Promise<StagedExport | null>;
   /** What the manifest says of the run. */
@@ -27,17 +28,19 @@ export interface RunFiles {
 export function beginFiles(
   context: WorkContext,
   finalising: Finalising,
-  { hasDuplicates }: Pick<RunFiles, 'hasDuplicates'>,
+  { mayOverlap }: Pick<RunFiles, 'mayOverlap'>,
 ): RunFiles {
   const ending = new AbortController();
   const proved = Promise.withResolvers<Proof>();
   const manifest = async () => manifestOf(finalising, await proved.promise);
-  const rest = { hasDuplicates, manifest, signal: ending.signal };
-  const staged = timed(context, { run: finalising.run, step: 'export' }, () => stageExports(context, finalising, rest));
+  const exporting = { mayOverlap, manifest, signal: ending.signal };
+  const staged = timed(context, { run: finalising.run, step: 'export' }, () =>
+    stageExports(context, finalising, exporting),
+  );
   // Both are awaited by others; a failure before that must not count as unhandled.
   for (const promise of [staged, proved.promise]) promise.catch(() => undefined);
   return {
-    hasDuplicates,
+    mayOverlap,
     staged,
     tell: proved.resolve,
     abandon: async () => {
@@ -47,6 +50,12 @@ export function beginFiles(
       await (await staged.catch(() => null))?.discard();
     },
   };
+}
+
+/** The files were read at another moment than the rows were counted: they must hold as many records. */
+export function refuseOthers(staged: StagedExport | null, { id, dataset }: RunRow, { distinctKeys }: Proof): void {
+  const own = (staged?.files ?? []).filter(({ path }) => basename(path, extname(path)) === fileNameOf(dataset));
+  if (own.some(({ records }) => records !== distinctKeys)) throw new StagedRowsLost(id);
 }
 
 /** Gives the files their names, and lists them in the ledger. */
@@ -62,7 +71,7 @@ export async function publishFiles({ database }: WorkContext, run: RunRow, files
 }
 
 interface Exporting {
-  readonly hasDuplicates: boolean;
+  readonly mayOverlap: boolean;
   readonly manifest: () => Promise<ManifestFacts>;
   readonly signal: AbortSignal;
 }
@@ -71,10 +80,10 @@ interface Exporting {
 async function stageExports(
   context: WorkContext,
   finalising: Finalising,
-  { hasDuplicates, manifest, signal }: Exporting,
+  { mayOverlap, manifest, signal }: Exporting,
 ): Promise<StagedExport | null> {
   const { run, source, query } = finalising;
-  const [first, ...also] = exportSets(context, { run, source, query, hasDuplicates });
+  const [first, ...also] = exportSets(context, { run, source, query, signal, hasDuplicates: mayOverlap });
   if (first === undefined) return null;
   const directory = exportDirectory(run);
   await removeLeftovers(directory);

@@ -65,6 +65,9 @@ describe('rows that are sent with their statements', () => {
       '.9999995',
       '.9999999',
       '.0000005',
+      '.0002535',
+      '.0019685',
+      '.5242855',
     ];
     const seconds = [
       '0001-01-01T00:00:00',

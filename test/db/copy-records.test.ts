@@ -110,6 +110,18 @@ describe('whoever reads records', () => {
     expect(database.pool.totalCount).toBe(database.pool.idleCount);
   });
 
+  it('can end that at once, while the server is still sorting, and is told its own reason', async () => {
+    const database = await freshDatabase();
+    await fill(database, 10);
+    const ending = new AbortController();
+    const places = `select key, ctid as place from ${table}, pg_sleep(60)`;
+    const reading = copyPlaced(database, { places, table, signal: ending.signal }).next();
+    await expect.poll(() => countSending(database, `wait_event = 'PgSleep'`)).toBe(1);
+    ending.abort(new Error('no longer wanted'));
+    await expect(reading).rejects.toThrow('no longer wanted');
+    expect(database.pool.totalCount).toBe(database.pool.idleCount);
+  });
+
   it('is told what the server refuses, and what breaks on the way', async () => {
     const database = await freshDatabase();
     const refused = (query: string) => expect(sizesAndTexts(copyRecords(database, query))).rejects;

@@ -136,7 +136,8 @@ describe('a merge of overlapping pages', () => {
     expect(await mergeStaged(database, finalising, overlapping)).toMatchObject(counts);
     const { rows } = await database.pool.query(`select data ->> 'n' as n from sheaf.records`);
     expect(rows).toEqual([{ n: '2' }]);
-    for await (const lines of readStaged(database, run, true)) expect(textsOf(lines)).toEqual(['{"id":1,"n":2}']);
+    for await (const lines of readStaged(database, run, { hasDuplicates: true }))
+      expect(textsOf(lines)).toEqual(['{"id":1,"n":2}']);
   });
 });
 

@@ -36,6 +36,9 @@ describe('a timestamp', () => {
       '.9999999',
     ];
     const expected = [0, 800_000, 870_000, 653_000, 123_456, 123_456, 123_458, 123_456, 123_457, 1_000_000];
+    // Not quite halves, as doubles.
+    fractions.push('.0002535', '.0019685', '.0039155');
+    expected.push(253, 1_969, 3_915);
     expect(fractions.map((fraction) => microsecondsOf(`2014-09-19T14:41:02${fraction}`))).toEqual(expected);
   });
 });

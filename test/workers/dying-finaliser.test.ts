@@ -1,6 +1,6 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { listSlices } from '../../src/db/queries/slices.ts';
 import { stagingTable } from '../../src/db/queries/staging.ts';
 import { findRun } from '../../src/runtime/inspect.ts';
@@ -82,15 +82,18 @@ describe('a finaliser that dies', () => {
     const workerId = await fetchOnly(fleet, run);
     const directory = join(fleet.out, 'oda-Afstemning', run);
     const others = ['.oda-Afstemning.ndjson.0123456789ab.sheaf-tmp'];
-    await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, others[0] ?? ''), 'under way');
+    const overtake = async () => {
+      await mkdir(directory, { recursive: true });
+      await writeFile(join(directory, others[0] ?? ''), 'under way');
+      await pool.query('update sheaf.runs set attempt = attempt + 1');
+    };
     const overtaken: WorkContext = {
       ...fleet.context,
       workerId,
       reach: (name) => {
         const { source, fetch } = fleet.context.reach(name);
         const late: typeof fetch = async (...question) => {
-          await pool.query('update sheaf.runs set attempt = attempt + 1');
+          await overtake();
           return fetch(...question);
         };
         return { source, fetch: late };
@@ -98,6 +101,51 @@ describe('a finaliser that dies', () => {
     };
     expect(await finaliseRun(overtaken, { run, generation: 1 })).toBe('another finaliser has taken over');
     expect(await readdir(directory)).toEqual(others);
+  });
+
+  it('or has lost its claim before it began its files, leaves those of the one that has it alone', async () => {
+    const { fleet } = await setUp({ ids: range(1, 300) });
+    const { pool } = fleet.context.database;
+    const run = await launch(fleet, { onDrift: 'fail' });
+    const workerId = await fetchOnly(fleet, run);
+    const directory = join(fleet.out, 'oda-Afstemning', run);
+    const others = ['.oda-Afstemning.ndjson.0123456789ab.sheaf-tmp'];
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(directory, others[0] ?? ''), 'under way');
+    // Holds the finaliser up between its claim and its files, where it looks for drift.
+    const holder = await pool.connect();
+    onTestFinished(() => holder.release(true));
+    await holder.query('begin; lock table sheaf.drift in access exclusive mode');
+    const finalising = finaliseRun({ ...fleet.context, workerId }, { run, generation: 1 });
+    const held = `select count(*)::int as count from pg_stat_activity where wait_event_type = 'Lock' and query ilike '%sheaf.drift%'`;
+    await expect.poll(async () => (await pool.query(held)).rows[0].count).toBe(1);
+    await pool.query('update sheaf.runs set attempt = attempt + 1');
+    await holder.query('rollback');
+    expect(await finalising).toBe('another finaliser has taken over');
+    expect(await readdir(directory)).toEqual(others);
+  });
+
+  it('finds that what was verified is gone before the merge, and is followed by one that fetches it again', async () => {
+    const { fleet, source } = await setUp({ ids: range(1, 300) });
+    const { pool } = fleet.context.database;
+    const run = await launch(fleet);
+    const workerId = await fetchOnly(fleet, run);
+    const emptied: WorkContext = {
+      ...fleet.context,
+      workerId,
+      reach: (name) => {
+        const { source: asked, fetch } = fleet.context.reach(name);
+        const late: typeof fetch = async (...question) => {
+          await pool.query(`truncate sheaf.staging_${run.replaceAll('-', '_')}`); // as a crash of PostgreSQL does
+          return fetch(...question);
+        };
+        return { source: asked, fetch: late };
+      },
+    };
+    await expect(finaliseRun(emptied, { run, generation: 1 })).rejects.toThrow('is gone since it was verified');
+    expect(await findRun(fleet.context, run)).toMatchObject({ state: 'finalising', finaliser: null });
+    await fleet.startWorker();
+    await expectCopy(fleet, await fleet.ended(run), source.content());
   });
 
   it('after the merge, with what was staged lost as well, is followed by one that merges what it fetches', async () => {

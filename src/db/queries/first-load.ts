@@ -106,11 +106,11 @@ const ALONE = `set local max_parallel_maintenance_workers = 0; set local mainten
 
 /** Those of sheaf.records. One that is missing here is made when the partition is attached, while others wait for it. */
 async function buildIndexes(client: pg.PoolClient, { table }: Partition, records: number): Promise<void> {
-  const { rows } = await client.query<{ definition: string }>(
-    `select substring(pg_get_indexdef(indexrelid) from ' USING .*') as definition
+  const { rows } = await client.query<{ kind: string; definition: string }>(
+    `select case when indisunique then 'unique index' else 'index' end as kind, substring(pg_get_indexdef(indexrelid) from ' USING .*') as definition
      from pg_index where indrelid = 'sheaf.records'::regclass and not indisprimary order by indexrelid`,
   );
-  const others = rows.map(({ definition }) => `create index on ${table}${definition};`);
+  const others = rows.map(({ kind, definition }) => `create ${kind} on ${table}${definition};`);
   await client.query(`
     ${records <= BUILT_BY_TWO ? BY_TWO : ALONE};
     alter table ${table} add primary key (dataset, key); ${others.join(' ')}

@@ -35,6 +35,13 @@ interface MergeOptions {
   readonly ready?: Promise<unknown>;
 }
 
+/** What was verified is not there any more: PostgreSQL has crashed since, and emptied it. */
+export class StagedRowsLost extends Error {
+  constructor(run: string) {
+    super(`What run ${run} had staged is gone since it was verified: it is verified again`);
+  }
+}
+
 /** One merge under way. */
 interface Merge extends MergeOptions {
   readonly run: string;
@@ -69,6 +76,7 @@ export async function mergeStaged(
     const merge: Merge = { ...options, run: claim.run, at, loaded: new Map() };
     const waiting = { claim, ready: options.ready };
     await stillWanted(client, waiting);
+    await refuseEmptied(client, merge);
     const own = await write(client, merge);
     const related: RelatedCounts[] = [];
     for (const dataset of datasets) {
@@ -85,6 +93,14 @@ export async function mergeStaged(
     if (error instanceof Superseded) return undefined;
     throw error;
   });
+}
+
+/** A crash leaves nothing of an unlogged table. One that comes after this ends the merge itself. */
+async function refuseEmptied(client: pg.PoolClient, { run, rows: { distinctKeys } }: Merge): Promise<void> {
+  const { rows } = await client.query<{ isEmpty: boolean }>('select pg_relation_size($1) = 0 as "isEmpty"', [
+    stagingTable(run),
+  ]);
+  if (distinctKeys > 0 && rows[0]?.isEmpty !== false) throw new StagedRowsLost(run);
 }
 
 interface Settling {

@@ -8,20 +8,34 @@ import { placesOf, stagingTable } from './staging.ts';
 /** Keys in the order of numbers where they are numbers: shorter decimal numbers are smaller ones. */
 export const KEY_ORDER = 'length(key), key';
 
+/** How records are read. */
+interface Reading {
+  /** Ends it, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The records a run has staged, in key order, as the source's own JSON, some hundreds at a time. */
-export function readStaged(database: Database, run: string, hasDuplicates: boolean): AsyncGenerator<RecordLines> {
+export function readStaged(
+  database: Database,
+  run: string,
+  { hasDuplicates, signal }: Reading & { readonly hasDuplicates: boolean },
+): AsyncGenerator<RecordLines> {
   const table = stagingTable(run);
-  return copyPlaced(database, { places: placesOf(table, hasDuplicates), table });
+  return copyPlaced(database, { places: placesOf(table, hasDuplicates), table, signal });
 }
 
 /** The records of another dataset that came nested in those of a run, in key order. */
-export function readRelated(database: Database, run: string, dataset: string): AsyncGenerator<RecordLines> {
-  return copyPlaced(database, { places: relatedPlaces(run, dataset), table: relatedTable(run) });
+export function readRelated(
+  database: Database,
+  run: string,
+  { dataset, signal }: Reading & { readonly dataset: string },
+): AsyncGenerator<RecordLines> {
+  return copyPlaced(database, { places: relatedPlaces(run, dataset), table: relatedTable(run), signal });
 }
 
 /** A run's own records with all that came nested in them, in key order. */
-export function readNested(database: Database, run: string): AsyncGenerator<RecordLines> {
-  return copyPlaced(database, { places: nestedPlaces(run), table: relatedTable(run) });
+export function readNested(database: Database, run: string, { signal }: Reading): AsyncGenerator<RecordLines> {
+  return copyPlaced(database, { places: nestedPlaces(run), table: relatedTable(run), signal });
 }
 
 /** The current records of a dataset, in key order, as JSON (PostgreSQL's spelling, the source's values). */
