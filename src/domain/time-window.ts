@@ -46,6 +46,16 @@ export function clockIn(timeZone: string, now: Date): string {
     .replace(' ', 'T');
 }
 
+const DAY_MS = 86_400_000;
+
+/** A timestamp by a clock in this time zone, or what that clock shows now, if that is earlier. */
+export function untilNow(timestamp: string, timeZone: string, now: Date): string {
+  // No zone is a whole day from UTC: what is older is past everywhere, and `Intl` takes 20 ms to wake up.
+  if (toMs(wholeSecond(timestamp)) < now.getTime() - DAY_MS) return timestamp;
+  const shown = clockIn(timeZone, now);
+  return timestamp > shown ? shown : timestamp;
+}
+
 /** The later of two timestamps as sources write them; null is earlier than all. Texts of this form sort by time. */
 export function later(one: string | null, other: string | null): string | null {
   return one === null || (other !== null && other > one) ? other : one;

@@ -6,7 +6,7 @@ import { checkKeysOnly, checkMode, checkSince, type HarvestRequest, selectionOf 
 import { mayBeUntimed } from '../domain/record.ts';
 import { redact } from '../domain/redact.ts';
 import { checkRelations, type Expansion } from '../domain/relations.ts';
-import { beforeWatermark, clockIn, later, secondAfter } from '../domain/time-window.ts';
+import { beforeWatermark, later, secondAfter, untilNow } from '../domain/time-window.ts';
 import type { Source, SourceFetch, SourceQuery, Survey } from '../sources/source.ts';
 
 /** A source, and the way to reach it. */
@@ -75,7 +75,7 @@ async function startOf(
 async function surveySweep(reach: ReachableSource, query: SourceQuery, strategy: Strategy): Promise<Surveyed> {
   const sourceLatest = query.selection.maxRecords === null ? await latestIfTold(reach, query) : null;
   const survey = await reach.source.survey(reach.fetch, query, strategy);
-  return { query, survey, sourceLatest: untilNow(reach.source, sourceLatest) };
+  return { query, survey, sourceLatest: boundedByNow(reach.source, sourceLatest) };
 }
 
 /** A sweep needs no timestamp: a source that does not sort by them can be swept, though it leaves no watermark. */
@@ -100,11 +100,10 @@ async function surveyStep(
       ? await source.latest(fetch, { ...query, window: { ...open, withUntimed: false } })
       : survey.whole.records.reduce<string | null>((found, { timestamp }) => later(found, timestamp), null);
   const window = { ...open, before: latest === null ? from : secondAfter(latest) };
-  return { query: { ...query, window }, survey, sourceLatest: untilNow(source, latest) };
+  return { query: { ...query, window }, survey, sourceLatest: boundedByNow(source, latest) };
 }
 
 /** A timestamp that lies in the future, by a slip at the source, must not lift the watermark over what comes until then. */
-function untilNow({ timeZone }: Source, latest: string | null): string | null {
-  const now = clockIn(timeZone, new Date());
-  return latest !== null && latest > now ? now : latest;
+function boundedByNow({ timeZone }: Source, latest: string | null): string | null {
+  return latest === null ? null : untilNow(latest, timeZone, new Date());
 }

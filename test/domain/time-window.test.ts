@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { beforeWatermark, clockIn, later, parseLocalTime, secondAfter } from '../../src/domain/time-window.ts';
+import {
+  beforeWatermark,
+  clockIn,
+  later,
+  parseLocalTime,
+  secondAfter,
+  untilNow,
+} from '../../src/domain/time-window.ts';
 
 describe('a time by the source’s clock', () => {
   it.each([
@@ -44,6 +51,23 @@ describe('the bounds of a step', () => {
     expect(clockIn('Europe/Copenhagen', new Date('2025-10-26T00:30:00Z'))).toBe('2025-10-26T02:30:00');
     expect(clockIn('Europe/Copenhagen', new Date('2025-10-26T01:30:00Z'))).toBe('2025-10-26T02:30:00');
     expect(clockIn('Europe/Copenhagen', new Date('2025-01-01T23:00:00Z'))).toBe('2025-01-02T00:00:00');
+  });
+
+  it.each([
+    ['2026-03-01T12:59:59.97', '2026-03-01T12:59:59.97'],
+    ['2026-03-01T13:00:01', '2026-03-01T13:00:00'], // noon in UTC is one o'clock in Copenhagen
+    ['2026-03-02T12:00:00', '2026-03-01T13:00:00'],
+    ['9999-12-31T23:59:59.997', '2026-03-01T13:00:00'],
+    ['2026-02-28T11:59:59', '2026-02-28T11:59:59'],
+    ['2014-09-19T14:41:02.87', '2014-09-19T14:41:02.87'],
+  ])('bound %s by what the clock shows now', (timestamp, bounded) => {
+    expect(untilNow(timestamp, 'Europe/Copenhagen', new Date('2026-03-01T12:00:00Z'))).toBe(bounded);
+  });
+
+  it('are bounded even where the clock shows another day', () => {
+    const now = new Date('2026-03-01T12:00:00Z');
+    expect(untilNow('2026-03-01T12:00:00', 'Pacific/Pago_Pago', now)).toBe('2026-03-01T01:00:00');
+    expect(untilNow('2026-03-02T01:30:00', 'Pacific/Kiritimati', now)).toBe('2026-03-02T01:30:00');
   });
 
   it('compare timestamps of any precision', () => {
