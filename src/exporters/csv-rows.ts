@@ -1,8 +1,11 @@
-import { stringify } from 'csv-stringify/sync';
+import { createRequire } from 'node:module';
 import { isRawNumber } from '../domain/json-text.ts';
 import type { RecordLines } from '../domain/record-lines.ts';
 import type { Fields } from './exporter.ts';
 import { parseFields } from './parse-fields.ts';
+
+// As CommonJS, where it is one file instead of eight.
+const { stringify } = createRequire(import.meta.url)('csv-stringify/sync') as typeof import('csv-stringify/sync');
 
 // The pattern quotes empty strings, and only these: null never gets as far as being matched.
 const options = { header: false, quoted_match: [/^$/] };

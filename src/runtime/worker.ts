@@ -16,7 +16,7 @@ import { type Feeding, startFeeding } from './feed.ts';
 import { type Joining, joinFleet } from './join-fleet.ts';
 import { type Notifying, startNotifying } from './notify.ts';
 import { collectSamples } from './sample-runs.ts';
-import { type Scheduling, startScheduling } from './scheduling.ts';
+import type { Scheduling } from './scheduling.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 const REPAIR_MS = 5_000;
@@ -108,6 +108,7 @@ async function takeWork(
   { context, closing, reactions, onError }: Joining,
   { id, concurrency, isPassing }: { readonly id: number; readonly concurrency: number; readonly isPassing: boolean },
 ): Promise<Working> {
+  const scheduling = isPassing ? null : await import('./scheduling.ts');
   const tending = { onError, firstAfterMs: isPassing ? PASSING_MS : 0 };
   const notifying = startNotifying(context, id, tending);
   const feeding = await startFeeding(context, id, tending).catch(async (error: unknown) => {
@@ -124,7 +125,7 @@ async function takeWork(
   const work = { database, queues, telemetry, reach, workerId: id };
   const finaliser = startFinaliseWorker(work);
   const slices = startSliceWorker(work, concurrency);
-  const schedules = isPassing ? null : startScheduling(context, id, onError);
+  const schedules = scheduling?.startScheduling(context, id, onError) ?? null;
   closing.add(
     () => finaliser.stop(),
     () => slices.stop(),
