@@ -3,8 +3,12 @@ import { cutSpan, type Span } from './span.ts';
 export const sliceStates = ['pending', 'working', 'done', 'failed'] as const;
 export type SliceState = (typeof sliceStates)[number];
 
-/** How many pages a slice should take: large enough that a job costs little, small enough to share out and repeat. */
+/** How many pages a slice should take at least: large enough that a job costs little, small enough to share out and repeat. */
 export const PAGES_PER_SLICE = 20;
+/** What it takes in a large run, whose queue is to stay small. */
+export const MOST_PAGES_PER_SLICE = 50;
+/** From so many slices on they get larger before they get more. */
+const ENOUGH_SLICES = 100;
 /** A run never has many more slices than this at plan time, however large it is: ledger and queue stay small. */
 export const MAX_SLICES = 5_000;
 /** A run is cut into at least this many slices when it has the pages for it, so that a small fleet is kept busy. */
@@ -15,11 +19,15 @@ export const MIN_SLICES = 16;
  * keys have no gaps: the page that is begun at the end of a slice costs a request as any other does.
  */
 export function cutIntoSlices(span: Span, pages: number): Span[] {
-  const wanted = Math.ceil(pages / PAGES_PER_SLICE);
+  const wanted = Math.ceil(pages / pagesPerSlice(pages));
   const most = Math.min(MAX_SLICES, Math.max(wanted, Math.min(MIN_SLICES, pages), 1));
   const pagesEach = Math.ceil(pages / most);
   const width = Math.ceil(((span.upto - span.after) * Math.max(1, pagesEach)) / Math.max(1, pages));
   return cutByWidth(span, width);
+}
+
+function pagesPerSlice(pages: number): number {
+  return Math.min(MOST_PAGES_PER_SLICE, Math.max(PAGES_PER_SLICE, pages / ENOUGH_SLICES));
 }
 
 function cutByWidth({ after, upto }: Span, width: number): Span[] {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   cutIntoSlices,
   MAX_SLICES,
+  MOST_PAGES_PER_SLICE,
   PAGES_PER_SLICE,
   pageBudget,
   shareRest,
@@ -20,7 +21,9 @@ describe('a plan', () => {
     [16, 16],
     [200, 16],
     [1_000, 50],
-    [18_400, 920],
+    [2_000, 100],
+    [4_000, 100],
+    [18_400, 368],
     [10_000_000, MAX_SLICES],
   ])('of %i pages has %i slices, without a gap', (pages, slices) => {
     const span = { after: -3, upto: 50_000_000 };
@@ -37,9 +40,9 @@ describe('a plan', () => {
   });
 
   it('gives a slice ten to fifty pages when there is enough for a fleet', () => {
-    for (const pages of [400, 5_000, 90_000]) {
-      expect(pages / cutIntoSlices({ after: 0, upto: 1e9 }, pages).length).toBeCloseTo(PAGES_PER_SLICE, 0);
-    }
+    const pagesEach = (pages: number) => pages / cutIntoSlices({ after: 0, upto: 1e9 }, pages).length;
+    for (const pages of [400, 2_000]) expect(pagesEach(pages)).toBeCloseTo(PAGES_PER_SLICE, 0);
+    for (const pages of [5_000, 90_000]) expect(pagesEach(pages)).toBeCloseTo(MOST_PAGES_PER_SLICE, 0);
   });
 });
 
