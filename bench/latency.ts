@@ -10,6 +10,13 @@ export interface Pipeline {
   readonly pagesPerSecond: number;
   /** The same, without the ramp-up and the tail. */
   readonly steadyPagesPerSecond: number;
+  /**
+   * Of the time of all requests that may be under way, the part in which they were. What is missing is the program's doing;
+   * of what is missing from the ideal a part is the upstream's own: timers and a busy machine make its answers late.
+   */
+  readonly usedShare: number;
+  /** What an answer took, by the upstream's clock. */
+  readonly answerMs: number;
   /** Until as many were under way as may be; null when they never were. */
   readonly rampUpMs: number | null;
   /** From the last moment at which as many were under way as may be. */
@@ -61,11 +68,14 @@ export function describePipeline(pages: readonly Page[], { concurrency, latencyM
     const end = startedAt + durationMs;
     return full !== null && end > full.from && end <= full.to;
   });
+  const answersMs = pages.reduce((sum, { durationMs }) => sum + durationMs, 0);
   return {
     pages: pages.length,
     idealPagesPerSecond: perSecond(concurrency, latencyMs),
     pagesPerSecond: perSecond(pages.length, last - first),
     steadyPagesPerSecond: full === null ? 0 : perSecond(between.length, full.to - full.from),
+    usedShare: last > first ? answersMs / (concurrency * (last - first)) : 0,
+    answerMs: answersMs / Math.max(1, pages.length),
     rampUpMs: full === null ? null : full.from - first,
     tailMs: full === null ? null : last - full.to,
     durationMs: last - first,
@@ -93,9 +103,20 @@ export function renderPipeline(pipeline: Pipeline): string[] {
     ideal.toFixed(0),
     `${pagesPerSecond.toFixed(1)} (${share(pagesPerSecond, ideal)})`,
     `${steadyPagesPerSecond.toFixed(1)} (${share(steadyPagesPerSecond, ideal)})`,
+    share(pipeline.usedShare, 1),
+    pipeline.answerMs.toFixed(1),
     orNever(rampUpMs, (ms) => `${Math.round(ms)} ms`),
     orNever(tailMs, (ms) => `${Math.round(ms)} ms (${share(ms, durationMs)})`),
   ];
 }
 
-export const PIPELINE_HEAD = ['pages', 'ideal pages/s', 'pages/s', 'in between', 'ramp-up', 'tail'];
+export const PIPELINE_HEAD = [
+  'pages',
+  'ideal pages/s',
+  'pages/s',
+  'in between',
+  'requests in use',
+  'answer ms',
+  'ramp-up',
+  'tail',
+];

@@ -13,6 +13,8 @@ describe('the pipeline of a harvest', () => {
       idealPagesPerSecond: 20,
       pagesPerSecond: 7_000 / 450,
       steadyPagesPerSecond: 20,
+      usedShare: 700 / 900,
+      answerMs: 100,
       rampUpMs: 50,
       tailMs: 150,
       durationMs: 450,
@@ -25,6 +27,12 @@ describe('the pipeline of a harvest', () => {
   });
 
   it('has no pace without pages', () => {
-    expect(describePipeline([], limits)).toMatchObject({ pages: 0, pagesPerSecond: 0, rampUpMs: null });
+    expect(describePipeline([], limits)).toMatchObject({
+      pages: 0,
+      pagesPerSecond: 0,
+      usedShare: 0,
+      answerMs: 0,
+      rampUpMs: null,
+    });
   });
 });
