@@ -135,7 +135,7 @@ describeEngines('sheaf harvest', (redisUrl) => {
       start(['worker', '--concurrency', '2'], environment),
       start(['worker', '--concurrency', '2'], environment),
     ];
-    await Promise.all(workers.map((worker) => worker.says(/Worker \d+ takes 2 slices/)));
+    await Promise.all(workers.map((worker) => worker.says(/Worker \d+ asks for 2 pages/)));
     const finished = await sheaf(['harvest', 'oda/Afstemning', '--concurrency', '2', '--json'], environment);
     expect(reportOf(finished)).toMatchObject({ state: 'complete', records: 8_000 });
     for (const worker of workers) worker.process.kill('SIGTERM');

@@ -28,7 +28,7 @@ describe('a source that allows so many requests a second', () => {
       SHEAF_ODA_URL: twin.url,
     };
     const workers = [start(['worker'], environment), start(['worker'], environment)];
-    await Promise.all(workers.map((worker) => worker.says(/takes 8 slices/)));
+    await Promise.all(workers.map((worker) => worker.says(/asks for 8 pages/)));
     const from = Date.now() + SETTLING_MS;
     const to = from + OBSERVED_MS;
     await expect.poll(() => Date.now() > to, { timeout: SETTLING_MS + OBSERVED_MS + 5_000, interval: 500 }).toBe(true);

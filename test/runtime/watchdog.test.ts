@@ -108,7 +108,7 @@ describeEngines('a worker process', (redisUrl) => {
       SHEAF_STORE_TIMEOUT_MS: '4000',
     };
     const worker = start(['worker'], environment);
-    await worker.says(/takes 8 slices/);
+    await worker.says(/asks for 8 pages/);
     return { context, proxies, environment, worker };
   };
 
