@@ -108,8 +108,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
       {
         file: 'src/workers/finalise-run.ts',
-        text: `  const staged = await exporting;\n`,
-        by: `  const staged = await exporting;\n  ${PAUSE(1_000)}\n`,
+        text: `  await timed(context, { run, step: 'publish' }`,
+        by: `  ${PAUSE(1_000)}\n  await timed(context, { run, step: 'publish' }`,
       },
     ],
   },

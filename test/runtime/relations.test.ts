@@ -9,6 +9,7 @@ import { parseEntitySchema } from '../../src/twin/schema.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { startFleet } from '../support/fleet.ts';
 import { asCsv, contentOf, csvContent, ndjsonContent, tableContent } from '../support/independent.ts';
+import { slicesOf } from '../support/living-source.ts';
 import { ballot, ballots, counts, members, parents, STAMP, setUpRelated } from '../support/related-rows.ts';
 import { range } from '../support/rows.ts';
 
@@ -96,14 +97,22 @@ describe('a harvest that follows relations', () => {
     const { fleet } = await setUpRelated({ cap: 3 }); // more pages than slices
     const run = await launchRun(fleet.context, fleet.request('oda/Afstemning', { expand: ['Stemme'], formats: [] }));
     fleet.twin.clearRequests();
-    const asked: number[] = [];
-    fleet.context.telemetry.on('page.staged', () => {
-      asked.push(fleet.twin.requests.filter(({ path }) => path.includes('/Afstemning?')).length);
+    const uptoOf = new Map((await slicesOf(fleet, run)).map(({ number, span }) => [number, span.upto]));
+    const askedOf = (slice: number) =>
+      fleet.twin.requests.filter(
+        ({ path }) => path.includes(`Afstemning?`) && path.includes(`le ${uptoOf.get(slice)}&`),
+      );
+    const staged: number[] = [];
+    const ahead: number[] = [];
+    fleet.context.telemetry.on('page.staged', ({ slice }) => {
+      staged.push(slice);
+      ahead.push(askedOf(slice).length - staged.filter((each) => each === slice).length);
     });
     await fleet.startWorker(1);
     const { state, pages } = await fleet.ended(run);
     expect([state, pages > 16]).toEqual(['complete', true]);
-    expect(asked).toEqual(range(1, pages));
+    expect(ahead).toEqual(staged.map(() => 0));
+    expect(staged).toHaveLength(pages);
   });
 
   it('notes what has changed in related records, and deletes none of them', async () => {
