@@ -1,6 +1,6 @@
 import type { Ahead } from '../../domain/proof.ts';
 import type { Span } from '../../domain/span.ts';
-import type { Database } from '../database.ts';
+import { type Database, inTransaction } from '../database.ts';
 import type { RunRow } from '../schema.ts';
 import { stagingTable } from './staging.ts';
 
@@ -32,17 +32,22 @@ export interface Missing {
   readonly unnamed: number;
 }
 
-/** Counts what a sweep has not seen. */
+/** Counts what a sweep has not seen. In one process: several build a table of keys together that grows with the dataset. */
 export async function countMissing({ pool }: Database, run: Covering & Pick<RunRow, 'dataset'>): Promise<Missing> {
-  const { rows } = await pool.query<Missing>(
-    `select missing,
+  const rows = await inTransaction(pool, async (client) => {
+    await client.query('set local max_parallel_workers_per_gather = 0');
+    return (await client.query<Missing>(countQuery(run), [run.id, run.dataset])).rows;
+  });
+  return rows[0] ?? { live: 0, missing: 0, unnamed: 0 };
+}
+
+function countQuery(run: Covering): string {
+  return `
+     select missing,
             case when missing = 0 then 0
                  else (select count(*) from sheaf.records where dataset = $2 and deleted_at is null) end as live,
             (select count(*) from sheaf.rejects where run_id = $1 and dataset is null and key is null) as unnamed
-     from (select count(*) as missing from sheaf.records r where ${MISSING(run)}) as counted`,
-    [run.id, run.dataset],
-  );
-  return rows[0] ?? { live: 0, missing: 0, unnamed: 0 };
+     from (select count(*) as missing from sheaf.records r where ${MISSING(run)}) as counted`;
 }
 
 /**
