@@ -11,7 +11,7 @@ export const USAGE = `usage: npm run bench -- [options]
                      growth: Sheaf over several numbers of records; latency: Sheaf against an upstream that takes its time;
                      start: how soon Sheaf asks for the first page, and how long a step takes that finds nothing;
                      costs: what the log of changes, the indexes and the partitions cost the merge, each by itself
-  --rows N[,N...]    records (default 200000; growth: 10000,100000; latency: 100000; start: 2000)
+  --rows N[,N...]    records (default 200000; growth: 10000,100000; start: 2000)
   --rounds N         how often (default 5; growth and latency: 1; costs: 3)
   --phases A,B       of ${phases.join(', ')} (default all; latency: cold)
   --programs A,B     of ${programNames.join(', ')} (default all that can run; else Sheaf's)
@@ -46,7 +46,7 @@ const defaults: Readonly<Record<Case, Defaults>> = {
   growth: { rows: [10_000, 100_000], rounds: 1, phases, programs: ofSheaf, latencyMs: 0 },
   start: { rows: [2_000], rounds: 5, phases: ['cold'], programs: ofSheaf, latencyMs: 0 },
   costs: { rows: [200_000], rounds: 3, phases, programs: [], latencyMs: 0 },
-  latency: { rows: [100_000], rounds: 1, phases: ['cold'], programs: ofSheaf, latencyMs: 100 },
+  latency: { rows: [200_000], rounds: 1, phases: ['cold'], programs: ofSheaf, latencyMs: 100 },
 };
 const quick = { rows: [2_000], rounds: 1 };
 
