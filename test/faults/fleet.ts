@@ -69,7 +69,7 @@ export function startFleet(options: FleetOptions): Fleet {
 }
 
 function hasJoined({ lines }: SheafProcess): boolean {
-  return lines.some((line) => /^Worker \d+ takes/.test(line));
+  return lines.some((line) => /^Worker \d+ asks for/.test(line));
 }
 
 async function endedIn(process: SheafProcess, ms: number): Promise<boolean> {

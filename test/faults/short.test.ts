@@ -6,7 +6,7 @@ import { type SuiteLane, startSuiteLane } from './suite-lane.ts';
 /** The suite's short form: one fixed seed for kinds that are quick, together all that need no long wait. */
 const chosen: readonly { readonly seed: number; readonly engine: Engine; readonly kinds: readonly StrikeKind[] }[] = [
   { seed: 2, engine: 'postgres', kinds: ['kill-worker', 'lose-answers'] },
-  { seed: 18, engine: 'redis', kinds: ['kill-worker', 'duplicate-jobs'] },
+  { seed: 11, engine: 'redis', kinds: ['kill-worker', 'duplicate-jobs'] },
   { seed: 53, engine: 'redis', kinds: ['kill-finaliser'] },
   { seed: 32, engine: 'postgres', kinds: ['kill-planner'] },
   { seed: 45, engine: 'redis', kinds: ['restart-postgres'] },
