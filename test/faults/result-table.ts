@@ -38,6 +38,14 @@ export function summarise(results: readonly RunResult[]): Summary {
   };
 }
 
+/** So many runs may pass a kind of fault by, because they were over before; all of more are not. */
+const MISSED_BY_CHANCE = 7;
+
+/** The kinds that struck nobody though many runs were to be struck: the suite is broken, not the harvest. */
+export function neverStruck({ kinds }: Pick<Summary, 'kinds'>): StrikeKind[] {
+  return kinds.filter(({ runs, strikes }) => runs > MISSED_BY_CHANCE && strikes === 0).map(({ kind }) => kind);
+}
+
 export function hasFailed({ problems }: RunResult): boolean {
   return problems.length > 0;
 }

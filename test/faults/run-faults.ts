@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { hasFailed, renderResult, renderSummary, summarise } from './result-table.ts';
+import { hasFailed, neverStruck, renderResult, renderSummary, summarise } from './result-table.ts';
 import { type RunResult, runScenario } from './run-scenario.ts';
 import { createScenario, type Engine, type Scenario, type StrikeKind, strikeKinds } from './scenario.ts';
 import { type SuiteLane, startSuiteLane } from './suite-lane.ts';
@@ -139,7 +139,9 @@ function conclude(results: readonly RunResult[], { json, replay }: Order): void 
     print(`  npm run test:faults -- --seed ${scenario.seed} ${replay}`.trimEnd());
   }
   if (json !== undefined) writeFileSync(json, JSON.stringify({ summary, results }, null, 1));
-  process.exitCode = failed.length > 0 ? 1 : 0;
+  const missed = neverStruck(summary);
+  if (missed.length > 0) print(`Struck nobody in many runs, and so proved nothing: ${missed.join(', ')}`);
+  process.exitCode = failed.length + missed.length > 0 ? 1 : 0;
 }
 
 await main();
