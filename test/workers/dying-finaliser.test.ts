@@ -7,6 +7,7 @@ import { findRun } from '../../src/runtime/inspect.ts';
 import { finaliseRun } from '../../src/workers/finalise-run.ts';
 import type { WorkContext } from '../../src/workers/work-context.ts';
 import type { Fleet } from '../support/fleet.ts';
+import { tableContent } from '../support/independent.ts';
 import { countsOf, expectCopy, launch, setUp, whenFetched } from '../support/living-source.ts';
 import { range } from '../support/rows.ts';
 
@@ -125,27 +126,50 @@ describe('a finaliser that dies', () => {
     expect(await readdir(directory)).toEqual(others);
   });
 
+  /** A context in which what is staged goes, as in a crash of PostgreSQL, when it has been counted and the source is asked. */
+  const emptying = (fleet: Fleet, run: string, workerId: number): WorkContext => {
+    const { database, reach } = fleet.context;
+    const counted = Promise.withResolvers<void>();
+    const query = async (text: string, values?: unknown[]) => {
+      const result = await database.pool.query(text, values);
+      if (text.includes('count(distinct key)')) counted.resolve();
+      return result;
+    };
+    const late: typeof reach = (name) => {
+      const { source, fetch } = reach(name);
+      const ask: typeof fetch = async (...question) => {
+        await counted.promise;
+        await database.pool.query(`truncate ${stagingTable(run)}`);
+        return fetch(...question);
+      };
+      return { source, fetch: ask };
+    };
+    const pool = Object.assign(Object.create(database.pool), { query });
+    return { ...fleet.context, workerId, database: { ...database, pool }, reach: late };
+  };
+
   it('finds that what was verified is gone before the merge, and is followed by one that fetches it again', async () => {
     const { fleet, source } = await setUp({ ids: range(1, 300) });
-    const { pool } = fleet.context.database;
-    const run = await launch(fleet);
+    const run = await launch(fleet, { formats: [] });
     const workerId = await fetchOnly(fleet, run);
-    const emptied: WorkContext = {
-      ...fleet.context,
-      workerId,
-      reach: (name) => {
-        const { source: asked, fetch } = fleet.context.reach(name);
-        const late: typeof fetch = async (...question) => {
-          await pool.query(`truncate sheaf.staging_${run.replaceAll('-', '_')}`); // as a crash of PostgreSQL does
-          return fetch(...question);
-        };
-        return { source: asked, fetch: late };
-      },
-    };
-    await expect(finaliseRun(emptied, { run, generation: 1 })).rejects.toThrow('is gone since it was verified');
+    const finalising = finaliseRun(emptying(fleet, run, workerId), { run, generation: 1 });
+    await expect(finalising).rejects.toThrow('is gone since it was verified');
     expect(await findRun(fleet.context, run)).toMatchObject({ state: 'finalising', finaliser: null });
     await fleet.startWorker();
-    await expectCopy(fleet, await fleet.ended(run), source.content());
+    expect(await fleet.ended(run)).toMatchObject({ state: 'complete', inserted: 300 });
+    expect(await tableContent(fleet.context.database.url, 'oda/Afstemning')).toEqual(source.content());
+  });
+
+  it('publishes no files that lack what was verified, where nothing is merged', async () => {
+    const { fleet } = await setUp({ ids: range(1, 300) });
+    const run = await launch(fleet, { select: ['nummer'] });
+    const workerId = await fetchOnly(fleet, run);
+    const { pool } = fleet.context.database;
+    // The files come later than the counts: the source has kept silent before.
+    await pool.query(`update sheaf.runs set unanswered_since = now()`);
+    const finalising = finaliseRun(emptying(fleet, run, workerId), { run, generation: 1 });
+    await expect(finalising).rejects.toThrow('is gone since it was verified');
+    expect(await readdir(join(fleet.out, 'oda-Afstemning', run))).toEqual([]);
   });
 
   it('after the merge, with what was staged lost as well, is followed by one that merges what it fetches', async () => {
