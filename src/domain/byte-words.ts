@@ -13,6 +13,18 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Bytes that are walked over word by word. Made once for many walks: asking for a view, and for its length, takes as long as ten words do. */
+export interface WordBytes {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  /** Where the last whole word begins; negative where there is none. */
+  readonly lastWord: number;
+}
+
+export function wordBytes(bytes: Buffer): WordBytes {
+  return { bytes, view: viewOf(bytes), lastWord: bytes.length - WORD };
+}
+
 /** Whether there is a quote, a backslash or a control character: where a JSON string ends, or is more than its own text. */
 export function hasMark(word: number): boolean {
   const quotes = word ^ 0x22222222;
@@ -48,9 +60,9 @@ export function wordsOf(text: Buffer): WordText {
 }
 
 /** Whether that text stands at a place. */
-export function stands({ words, length }: WordText, view: DataView, at: number): boolean {
+export function stands({ words, length }: WordText, { view, lastWord }: WordBytes, at: number): boolean {
   const tail = at + length - WORD;
-  if (tail + WORD > view.byteLength) return false;
+  if (tail > lastWord) return false;
   const last = words.length - 1;
   for (let index = 0; index < last; index++) if (view.getInt32(at + index * WORD, true) !== words[index]) return false;
   return view.getInt32(tail, true) === words[last];

@@ -73,7 +73,7 @@ export class CsvLines {
     if (isQuoted) this.#memory[this.#size++] = quote;
   }
 
-  #copy({ bytes, view }: FlatRecord, start: number, end: number): void {
+  #copy({ page: { bytes, view } }: FlatRecord, start: number, end: number): void {
     if (end - start >= LONG) {
       this.#size += bytes.copy(this.#memory, this.#size, start, end);
       return;
@@ -89,7 +89,7 @@ export class CsvLines {
   }
 
   #addUnescaped(record: FlatRecord, start: number, end: number): void {
-    const { bytes } = record;
+    const { bytes } = record.page;
     const memory = this.#memory;
     const first = this.#size++; // for the quote
     let isQuoted = false;
@@ -114,7 +114,7 @@ export class CsvLines {
   }
 
   /** Adds whole words that stand for themselves, and answers where the rest begins. */
-  #addWords({ view }: FlatRecord, start: number, end: number): number {
+  #addWords({ page: { view } }: FlatRecord, start: number, end: number): number {
     let at = start;
     for (; at + WORD <= end; at += WORD) {
       const word = view.getInt32(at, true);

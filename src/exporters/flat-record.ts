@@ -1,4 +1,4 @@
-import { hasComma, hasMark, stands, viewOf, WORD, wordsOf } from '../domain/byte-words.ts';
+import { hasComma, hasMark, stands, WORD, type WordBytes, wordBytes, wordsOf } from '../domain/byte-words.ts';
 import { type RecordLines, startAt } from '../domain/record-lines.ts';
 
 /**
@@ -57,11 +57,9 @@ const MOST_LEADS = 4096;
 
 export class FlatRecord {
   /** Where the record stands that was read last, with others, and how long it is. */
-  bytes: Buffer = Buffer.alloc(0);
-  /** The same, to be read word by word. */
-  view: DataView = viewOf(this.bytes);
+  page: WordBytes = wordBytes(Buffer.alloc(0));
   length = 0;
-  /** By column: what its value is, and where in `bytes` it begins and ends. Strings without their quotes. */
+  /** By column: what its value is, and where in the page it begins and ends. Strings without their quotes. */
   readonly kinds: Uint8Array;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
@@ -84,8 +82,7 @@ export class FlatRecord {
     const { bytes } = records;
     const start = startAt(records, index);
     const end = records.ends[index] ?? start;
-    if (this.bytes !== bytes) this.view = viewOf(bytes);
-    this.bytes = bytes;
+    if (this.page.bytes !== bytes) this.page = wordBytes(bytes);
     this.length = end - start;
     this.kinds.fill(MISSING);
     this.#at = start;
@@ -99,7 +96,7 @@ export class FlatRecord {
 
   #readLead(bytes: Buffer, last: Lead): Lead | undefined {
     const expected = last.next;
-    if (expected === undefined || !stands(expected, this.view, this.#at)) return this.#findLead(bytes, last);
+    if (expected === undefined || !stands(expected, this.page, this.#at)) return this.#findLead(bytes, last);
     this.#at += expected.length;
     return expected;
   }
@@ -148,7 +145,7 @@ export class FlatRecord {
   /** The hottest loop. MISSING for what is no string. */
   #readText(bytes: Buffer): number {
     let kind = TEXT;
-    let at = skipWords(this.view, this.#at + 1, kind);
+    let at = skipWords(this.page, this.#at + 1, kind);
     for (;;) {
       const byte = bytes[at++] ?? 0;
       if (byte > backslash) continue;
@@ -156,11 +153,11 @@ export class FlatRecord {
       if (byte < space) return MISSING;
       if (byte === comma && kind === TEXT) {
         kind = TEXT_WITH_COMMA;
-        at = skipWords(this.view, at, kind);
+        at = skipWords(this.page, at, kind);
       } else if (byte === backslash) {
         kind = ESCAPED;
         if ((bytes[at++] ?? 0) < space) return MISSING;
-        at = skipWords(this.view, at, kind);
+        at = skipWords(this.page, at, kind);
       }
     }
     this.#at = at;
@@ -178,10 +175,9 @@ export class FlatRecord {
 }
 
 /** The first word of a string that tells more of it than is known, or is not whole. Of commas, one is enough to know. */
-function skipWords(view: DataView, from: number, kind: number): number {
-  const last = view.byteLength - WORD;
+function skipWords({ view, lastWord }: WordBytes, from: number, kind: number): number {
   let at = from;
-  for (; at <= last; at += WORD) {
+  for (; at <= lastWord; at += WORD) {
     const word = view.getInt32(at, true);
     if (hasMark(word) || (kind === TEXT && hasComma(word))) break;
   }

@@ -6,7 +6,7 @@
  * `observeFields` and `normaliseRecord` would make the same of it. A fuzz test holds it against them.
  */
 
-import { hasMark, stands, viewOf, WORD, type WordText, wordsOf } from '../domain/byte-words.ts';
+import { hasMark, stands, WORD, type WordBytes, type WordText, wordsOf } from '../domain/byte-words.ts';
 import { isDaringEscape, SAFE_LENGTH } from '../domain/json-bytes.ts';
 import type { Entity, Field, FieldType } from '../domain/record.ts';
 import { readTimestamp } from '../domain/timestamp.ts';
@@ -75,9 +75,7 @@ const FALSE = Buffer.from('false');
 
 /** What the walk over a row has met with. */
 interface Walk {
-  readonly bytes: Buffer;
-  /** The same, to be read word by word. */
-  readonly view: DataView;
+  readonly page: WordBytes;
   needsCheck: boolean;
 }
 
@@ -110,14 +108,15 @@ function roleOf(name: string, { keyField, timestampField }: Entity): Member['rol
   return name === timestampField ? 'timestamp' : null;
 }
 
-/** The row that starts at `start`; null when it is not a plain one. */
-export function readPlainRow(bytes: Buffer, start: number, layout: RowLayout): PlainRow | null {
-  const walk: Walk = { bytes, view: viewOf(bytes), needsCheck: false };
+/** The row that starts at `start` of the page; null when it is not a plain one. */
+export function readPlainRow(page: WordBytes, start: number, layout: RowLayout): PlainRow | null {
+  const { bytes } = page;
+  const walk: Walk = { page, needsCheck: false };
   let at = start;
   let key: string | null = null;
   let timestamp: string | null = null;
   for (const member of layout) {
-    if (!stands(member.prefix, walk.view, at)) return null;
+    if (!stands(member.prefix, page, at)) return null;
     const from = at + member.prefix.length;
     at = skipValue(walk, from, member);
     if (at < 0) return null;
@@ -140,7 +139,7 @@ function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
 
 /** Where the value that starts at `from` ends; -1 when it is not plainly what the member must be. */
 function skipValue(walk: Walk, from: number, { form, isNullable }: Member): number {
-  const { bytes } = walk;
+  const { bytes } = walk.page;
   const first = bytes[from] ?? 0;
   if (first === letterN) return isNullable && isAt(bytes, from, NULL) ? from + NULL.length : -1;
   switch (form) {
@@ -158,30 +157,30 @@ function skipValue(walk: Walk, from: number, { form, isNullable }: Member): numb
 }
 
 function skipString(walk: Walk, open: number): number {
-  const { bytes, view } = walk;
-  for (let at = skipWords(view, open + 1); at < bytes.length; at++) {
+  const { page } = walk;
+  const { bytes } = page;
+  for (let at = skipWords(page, open + 1); at < bytes.length; at++) {
     const code = bytes[at] ?? 0;
     if (code === quote) return at + 1;
     if (code < space) return -1;
     if (code !== backslash) continue;
     const last = skipEscape(walk, at);
     if (last < 0) return -1;
-    at = skipWords(view, last + 1) - 1;
+    at = skipWords(page, last + 1) - 1;
   }
   return -1;
 }
 
 /** The first word from `from` on that has something in it to be looked at, or is not whole. */
-function skipWords(view: DataView, from: number): number {
-  const last = view.byteLength - WORD;
+function skipWords({ view, lastWord }: WordBytes, from: number): number {
   let at = from;
-  while (at <= last && !hasMark(view.getInt32(at, true))) at += WORD;
+  while (at <= lastWord && !hasMark(view.getInt32(at, true))) at += WORD;
   return at;
 }
 
 /** The last byte of the escape that starts at `at`. */
 function skipEscape(walk: Walk, at: number): number {
-  const { bytes } = walk;
+  const { bytes } = walk.page;
   const letter = bytes[at + 1] ?? 0;
   if (escapable.has(letter)) return at + 1;
   if (letter !== letterU || !/^[\da-fA-F]{4}$/.test(bytes.toString('latin1', at + 2, at + 6))) return -1;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasBackslash, hasComma, hasMark, stands, viewOf, wordsOf } from '../../src/domain/byte-words.ts';
+import { hasBackslash, hasComma, hasMark, stands, viewOf, wordBytes, wordsOf } from '../../src/domain/byte-words.ts';
 import { randomFrom } from './random-json.ts';
 
 /** Bytes at and beside the borders that the tests draw. */
@@ -30,18 +30,18 @@ describe('a text that is looked for in words', () => {
       const length = 4 + Math.floor(random() * 12);
       const from = Math.floor(random() * (page.length - length + 1));
       const text = wordsOf(page.subarray(from, from + length));
-      const view = viewOf(page);
+      const walked = wordBytes(page);
       for (let at = 0; at < page.length; at++) {
         const isThere = page.subarray(at, at + length).equals(page.subarray(from, from + length));
-        if (stands(text, view, at) !== isThere) expect.fail(`at ${at} of ${page.toString('hex')}`);
+        if (stands(text, walked, at) !== isThere) expect.fail(`at ${at} of ${page.toString('hex')}`);
       }
     }
   });
 
   it('does not stand where the bytes end before it does, though more follow in the same memory', () => {
     const memory = Buffer.from('"titel":"titel":');
-    const view = viewOf(memory.subarray(0, 12));
+    const walked = wordBytes(memory.subarray(0, 12));
     const text = wordsOf(Buffer.from('"titel":'));
-    expect([stands(text, view, 0), stands(text, view, 8)]).toEqual([true, false]);
+    expect([stands(text, walked, 0), stands(text, walked, 8)]).toEqual([true, false]);
   });
 });

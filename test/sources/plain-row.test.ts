@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { wordBytes } from '../../src/domain/byte-words.ts';
 import { sliceOne } from '../../src/domain/json-bytes.ts';
 import type { Entity, Field, FieldType } from '../../src/domain/record.ts';
 import { normaliseRecord } from '../../src/sources/normalise.ts';
@@ -153,7 +154,7 @@ describe('a row that is taken without being parsed', () => {
       const text = Buffer.from(rowFrom(random, entity));
       const row = random() < 0.5 ? text : spoiled(random, text);
       const page = Buffer.concat([Buffer.from('[{},'), row, Buffer.from(',{}]')]);
-      const plain = readPlainRow(page, 4, layout);
+      const plain = readPlainRow(wordBytes(page), 4, layout);
       if (plain === null) continue;
       taken++;
       const own = page.toString('utf8', 4, plain.end);
@@ -188,7 +189,7 @@ describe('a row that is taken without being parsed', () => {
     };
     const text = '{"id":7,"titel":"Ærø \\"x\\"\\u0000","beløb":-1.10,"opdateringsdato":"2014-09-19T14:41:02.653"}';
     const layout = layoutOf(entity.fields, entity) ?? expect.fail();
-    expect(readPlainRow(Buffer.from(text), 0, layout)).toEqual({
+    expect(readPlainRow(wordBytes(Buffer.from(text)), 0, layout)).toEqual({
       end: Buffer.byteLength(text),
       key: '7',
       timestamp: '2014-09-19T14:41:02.653',
@@ -205,7 +206,7 @@ describe('a long row that is taken without being parsed', () => {
     ];
     const entity: Entity = { name: 'Sag', keyField: 'id', timestampField: null, fields, relations: [] };
     const text = `{"id":7,"titel":"${'x'.repeat(2 ** 24)}"}`;
-    const plain = readPlainRow(Buffer.from(text), 0, layoutOf(entity.fields, entity) ?? expect.fail());
+    const plain = readPlainRow(wordBytes(Buffer.from(text)), 0, layoutOf(entity.fields, entity) ?? expect.fail());
     expect(plain?.needsCheck).toBe(true);
     expect(sliceOne(text).needsCheck).toBe(true);
   });

@@ -1,3 +1,4 @@
+import { type WordBytes, wordBytes } from '../../domain/byte-words.ts';
 import { bodyStart } from '../../domain/classify.ts';
 import { TransientError } from '../../domain/errors.ts';
 import { type JsonSlice, sliceAt, sliceElements } from '../../domain/json-bytes.ts';
@@ -63,9 +64,10 @@ function readRows(
   layout: RowLayout,
 ): { readonly rows: (ParsedRow | UnparsedRow)[]; readonly end: number } | null {
   const rows: (ParsedRow | UnparsedRow)[] = [];
+  const page = wordBytes(body);
   if (body[start] === closeBracket) return { rows, end: start };
   for (let at = start; ; at++) {
-    const row = readPlain(body, at, layout) ?? readParsed(body, at);
+    const row = readPlain(page, at, layout) ?? readParsed(body, at);
     if (row === null) return null;
     rows.push(row.row);
     at = row.end;
@@ -79,11 +81,11 @@ interface ReadRow {
   readonly end: number;
 }
 
-function readPlain(body: Buffer, start: number, layout: RowLayout): ReadRow | null {
-  const plain = readPlainRow(body, start, layout);
+function readPlain(page: WordBytes, start: number, layout: RowLayout): ReadRow | null {
+  const plain = readPlainRow(page, start, layout);
   if (plain === null) return null;
   const { end, needsCheck } = plain;
-  return { row: { json: body.subarray(start, end), needsCheck, plain }, end };
+  return { row: { json: page.bytes.subarray(start, end), needsCheck, plain }, end };
 }
 
 /** Null for what is no row, or no JSON. */
