@@ -3,7 +3,7 @@ import { SheafError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
 import { VERSION } from '../runtime/version.ts';
 import { exitCodeFor } from './exit-code.ts';
-import { say } from './output.ts';
+import { outliveReaders, say } from './output.ts';
 
 /** Adds a command, or several, to the program. */
 type Add = (program: Command) => void;
@@ -61,6 +61,7 @@ const EXIT_MS = 3_000;
 
 /** Runs one command. Every error ends here: as one line on stderr and an exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
+  outliveReaders();
   try {
     await (await createProgram(argv[2])).parseAsync([...argv]);
   } catch (error) {

@@ -1,5 +1,16 @@
 import { pipeline } from 'node:stream/promises';
 
+/**
+ * A reader that has had enough (`| head`, `2>&1 | grep -m1`) is no error, and does not end what is under way: what is left to
+ * say is said to nobody.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+}
+
 /** Data goes to stdout, everything meant for a person watching to stderr. */
 export function printData(text: string): void {
   process.stdout.write(`${text}\n`);

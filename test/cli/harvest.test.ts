@@ -34,6 +34,15 @@ describeEngines('sheaf harvest', (redisUrl) => {
     expect(await tableContent(databaseUrl, 'oda/Afstemning')).toEqual(contentOf(rows));
   });
 
+  onlyOnce('goes on when nobody reads any more what it says meanwhile', async () => {
+    const { environment } = await bench(votes(range(1, 2_000)), 100);
+    const harvest = start(['harvest', 'oda/Afstemning', '--concurrency', '1', '--json'], environment);
+    harvest.process.stderr?.once('data', () => harvest.process.stderr?.destroy());
+    const finished = await harvest.finished;
+    expect(finished.code).toBe(0);
+    expect(reportOf(finished)).toMatchObject({ state: 'complete', records: 2_000 });
+  });
+
   onlyOnce('harvests several datasets side by side, and prints an array of them', async () => {
     const { environment } = await bench(votes(range(1, 220)));
     const finished = await sheaf(['harvest', 'oda/Afstemning', 'oda/Sag', '--json'], environment);

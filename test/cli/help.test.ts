@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/main.ts';
@@ -47,6 +48,11 @@ describe('--help', () => {
     for (const { name } of program.commands.map((each) => ({ name: each.name() })))
       expect(stdout).toContain(`  ${name} `);
     expect(stdout).toContain('Start here:');
+  });
+
+  it('is read as far as somebody likes', async () => {
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', `"${root}bin/sheaf" --help | true`]);
+    expect({ stdout, stderr }).toEqual({ stdout: '', stderr: '' });
   });
 
   it.each(commands)('of `sheaf %s` ends with 0, on stdout, and has an example', async (command) => {
