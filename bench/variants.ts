@@ -41,7 +41,7 @@ const SWALLOW = `
 /** Leaves out of an empty database what the variant lacks: the first load builds what it then finds. */
 export async function leaveOut({ pool }: Database, { parts }: Variant): Promise<void> {
   if (!parts.has('log')) await pool.query(SWALLOW);
-  if (!parts.has('by key')) await pool.query('drop index sheaf.records_dataset_length_key_idx');
+  if (!parts.has('by key')) await pool.query('drop index sheaf.records_length_key_dataset_idx');
   if (!parts.has('by time')) await pool.query('drop index sheaf.records_coalesce_idx');
 }
 

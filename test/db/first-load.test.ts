@@ -111,7 +111,7 @@ describe('a first load', () => {
   it('builds the indexes that the table of all records has, and no others', async () => {
     const { database, claim } = await setUp();
     await database.pool.query(
-      `drop index sheaf.records_dataset_length_key_idx; create index on sheaf.records (hash) where key <> ' USING '`,
+      `drop index sheaf.records_length_key_dataset_idx; create index on sheaf.records (hash) where key <> ' USING '`,
     );
     await mergeStaged(database, claim, options);
     const { rows } = await database.pool.query<{ definition: string }>(
@@ -119,7 +119,7 @@ describe('a first load', () => {
        from pg_index where indrelid = 'sheaf.records_1_oda_sag'::regclass order by indexrelid`,
     );
     expect(rows.map(({ definition }) => definition)).toEqual([
-      ' ON sheaf.records_1_oda_sag USING btree (dataset, key)',
+      ' ON sheaf.records_1_oda_sag USING btree (key, dataset)',
       ' ON sheaf.records_1_oda_sag USING brin (COALESCE(deleted_at, changed_at))',
       " ON sheaf.records_1_oda_sag USING btree (hash) WHERE (key <> ' USING '::text)",
     ]);

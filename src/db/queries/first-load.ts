@@ -70,7 +70,7 @@ async function load(client: pg.PoolClient, part: Part, partition: Partition): Pr
   await client.query('set local max_parallel_workers_per_gather = 1');
   const isSplit = isLarge(Math.max(partition.expected ?? 0, part.records));
   const records = isSplit ? await fillSplit(client, part, partition) : await fill(client, part, partition);
-  await buildIndexes(client, partition, records);
+  await buildIndexes(client, partition);
   // Else the next run, if it comes soon, takes them for few, and looks them up in the index first.
   await analyze(client, partition.table, 'dataset, key, hash, source_timestamp, changed_at, deleted_at');
   await client.query('set local max_parallel_workers_per_gather to default');
@@ -95,24 +95,21 @@ async function fillSplit(client: pg.PoolClient, part: Part, partition: Partition
   return insertAll(client, part, partition.table);
 }
 
-/**
- * Up to so many, two processes build an index. For more, one sorts by parts: two would take more memory the more records there
- * are, and a sort of 8 MB at a time takes no longer than one of 64.
- */
-const BUILT_BY_TWO = 300_000;
-/** PostgreSQL takes a second process only where each may have 32 MB. Of so few records none needs as much. */
-const BY_TWO = `set local max_parallel_maintenance_workers = 1; set local maintenance_work_mem = '64MB'`;
-const ALONE = `set local max_parallel_maintenance_workers = 0; set local maintenance_work_mem = '8MB'`;
+/** Sorted by parts, by one process: a second one, or memory for all of it, gains nothing that counts, and takes more the more records there are. */
+const SORTED_BY_PARTS = `set local max_parallel_maintenance_workers = 0; set local maintenance_work_mem = '8MB'`;
 
 /** Those of sheaf.records. One that is missing here is made when the partition is attached, while others wait for it. */
-async function buildIndexes(client: pg.PoolClient, { table }: Partition, records: number): Promise<void> {
-  const { rows } = await client.query<{ kind: string; definition: string }>(
-    `select case when indisunique then 'unique index' else 'index' end as kind, substring(pg_get_indexdef(indexrelid) from ' USING .*') as definition
-     from pg_index where indrelid = 'sheaf.records'::regclass and not indisprimary order by indexrelid`,
+async function buildIndexes(client: pg.PoolClient, { table }: Partition): Promise<void> {
+  const { rows } = await client.query<{ making: string }>(
+    `select case when indisprimary then format('alter table %s add %s', $1::text, pg_get_constraintdef(c.oid))
+                 else format('create %s on %s%s', case when indisunique then 'unique index' else 'index' end, $1::text,
+                             substring(pg_get_indexdef(indexrelid) from ' USING .*')) end as making
+     from pg_index left join pg_constraint c on c.conindid = indexrelid and c.contype = 'p'
+     where indrelid = 'sheaf.records'::regclass order by indisprimary desc, indexrelid`,
+    [table],
   );
-  const others = rows.map(({ kind, definition }) => `create ${kind} on ${table}${definition};`);
   await client.query(`
-    ${records <= BUILT_BY_TWO ? BY_TWO : ALONE};
-    alter table ${table} add primary key (dataset, key); ${others.join(' ')}
+    ${SORTED_BY_PARTS};
+    ${rows.map(({ making }) => `${making};`).join(' ')}
     set local max_parallel_maintenance_workers to default; set local maintenance_work_mem to default`);
 }
