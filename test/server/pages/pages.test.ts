@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { renderReport } from '../../../src/cli/render/report.ts';
 import { launchRun } from '../../../src/runtime/harvest.ts';
 import { startServer } from '../../../src/runtime/serve.ts';
+import { livingWorker } from '../../db/setup.ts';
 import { range } from '../../support/rows.ts';
 import { startServedFleet } from '../setup.ts';
 
@@ -178,14 +179,13 @@ it('says who makes a pause, and why nobody works a run', async () => {
   await pool.query(`update sheaf.runs set state = 'paused' where id = $1`, [run]);
   expect(await page()).toContain(`<code>sheaf resume ${run}</code>`);
   expect(await page()).not.toContain('starts one');
-  const worker = await fleet.startWorker();
+  await livingWorker(fleet.context.database); // one that does nothing: a real one would finalise a run without slices
   await pool.query(
     `update sheaf.runs set state = 'fetching', sealed_at = now() - interval '1 hour', created_at = now() - interval '2 hours' where id = $1`,
     [run],
   );
   await pool.query('delete from sheaf.slices where run_id = $1', [run]);
   expect(await page()).toMatch(/1 worker is alive, but none has taken a slice/);
-  await worker.stop();
 });
 
 it('keeps style and scripts for ever, by addresses that change with them', async () => {
