@@ -9,7 +9,7 @@ import { diskFull, EmbeddedPostgresError, errorCode, explainFileError } from './
 import { makeFolder } from './make-folder.ts';
 import type { Place } from './place.ts';
 import { findPrograms } from './programs.ts';
-import { availableMemory, CHILD_ENVIRONMENT, INITDB_ARGUMENTS, tuningArguments } from './server-settings.ts';
+import { CHILD_ENVIRONMENT, INITDB_ARGUMENTS, TUNING_ARGUMENTS } from './server-settings.ts';
 
 const run = promisify(execFile);
 
@@ -46,8 +46,7 @@ async function fillData(initdb: string, draft: string, account: Account | undefi
   // initdb wants an empty folder: the password waits beside it.
   const passwordFile = `${draft}.password`;
   await writePassword(passwordFile, account);
-  const tuning = tuningArguments(availableMemory());
-  const args = ['-D', draft, `--pwfile=${passwordFile}`, ...INITDB_ARGUMENTS, ...tuning];
+  const args = ['-D', draft, `--pwfile=${passwordFile}`, ...INITDB_ARGUMENTS, ...TUNING_ARGUMENTS];
   try {
     await run(initdb, args, { ...account, cwd: '/', env: CHILD_ENVIRONMENT });
   } catch (error) {

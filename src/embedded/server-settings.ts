@@ -1,5 +1,3 @@
-import { totalmem } from 'node:os';
-
 export const ROLE = 'sheaf';
 export const DATABASE = 'sheaf';
 /** Leases live in this database, because advisory locks are per database and `sheaf` may be dropped and made again. */
@@ -27,6 +25,7 @@ export const INITDB_ARGUMENTS = [
  * For bulk loading on a small machine; a commit stays durable (fsync and synchronous_commit are on).
  */
 const TUNING = {
+  shared_buffers: '256MB',
   // Joins by hash may take twice as much. More spares temporary files from 400,000 records on, and gains no time that could
   // be measured: but a process of the server would grow with the dataset.
   work_mem: '8MB',
@@ -51,21 +50,7 @@ const TUNING = {
   log_min_error_statement: 'panic',
 };
 
-const MB = 1024 * 1024;
-
-/**
- * Arguments of initdb, for a machine with so much memory: a sixteenth of it, within bounds, is for the buffers that PostgreSQL's
- * processes share. A harvest reads what it has staged several times; what does not fit is written, and read and checked again.
- */
-export function tuningArguments(memoryBytes: number): string[] {
-  const buffers = Math.min(512, Math.max(128, Math.floor(memoryBytes / 16 / MB)));
-  return Object.entries({ shared_buffers: `${buffers}MB`, ...TUNING }).map(([name, value]) => `--set=${name}=${value}`);
-}
-
-/** What this process may use: less than the machine has, in a container that is given less. */
-export function availableMemory(): number {
-  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
-}
+export const TUNING_ARGUMENTS = Object.entries(TUNING).map(([name, value]) => `--set=${name}=${value}`);
 
 /** Given on the command line at every start: what Sheaf relies on, whatever postgresql.conf says. */
 export function serverArguments(server: { dataDirectory: string; port: number; marker: string }): string[] {
