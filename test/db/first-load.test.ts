@@ -43,10 +43,12 @@ async function openMerge(database: Database, claim: FinaliseClaim, dataset = 'od
   return { merging, commit };
 }
 
+/** By the lock of `analyze`, the last thing that a first load does to its table, which is held until the merge ends. */
 async function openMerges({ pool }: Database): Promise<number> {
   const { rows } = await pool.query<{ count: number }>(
-    `select count(*) from pg_stat_activity
-     where datname = current_database() and state = 'idle in transaction' and backend_xid is not null`,
+    `select count(distinct pid) from pg_locks join pg_stat_activity using (pid)
+     where datname = current_database() and backend_type = 'client backend'
+       and locktype = 'relation' and mode = 'ShareUpdateExclusiveLock'`,
   );
   return rows[0]?.count ?? 0;
 }
