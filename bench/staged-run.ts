@@ -2,7 +2,7 @@ import type { Database } from '../src/db/database.ts';
 import { analyzeStaged } from '../src/db/queries/analyze.ts';
 import { beginFinalising, claimFinalise, type FinaliseClaim, insertRun, sealRun } from '../src/db/queries/runs.ts';
 import { claimSlice, insertSlices } from '../src/db/queries/slices.ts';
-import { countDistinctKeys, createStaging, stagedBySlice, stagePage } from '../src/db/queries/staging.ts';
+import { countDistinctKeys, createStaging, stagedBySlice, stagePages } from '../src/db/queries/staging.ts';
 import { registerWorker } from '../src/db/queries/workers.ts';
 import { REQUEST_DEFAULTS } from '../src/domain/harvest-request.ts';
 import type { Entity, NormalisedRecord } from '../src/domain/record.ts';
@@ -42,8 +42,8 @@ export async function stageRun(database: Database, { run, rows, data }: Staging)
   for (let from = 0; from < rows; from += PAGE) {
     const upto = Math.min(rows, from + PAGE);
     const records = readRecords(data, from, upto);
-    const rest = { rejects: [], drift: [], requests: 1, bytes: 0, give: [] };
-    const { kind } = await stagePage(database, claim, { records, ...rest, cursor: upto, isLast: upto === rows });
+    const rest = { rejects: [], drift: [], pages: 1, requests: 1, bytes: 0, give: [] };
+    const { kind } = await stagePages(database, claim, { records, ...rest, cursor: upto, isLast: upto === rows });
     if (kind !== 'staged') throw new Error(`a page was ${kind}`);
   }
   const begun = await beginFinalising(database, run);

@@ -1,6 +1,6 @@
 import { addSamples, type RunSample } from '../db/queries/run-samples.ts';
 import { toStoredError } from '../domain/errors.ts';
-import type { StagedPageFacts } from '../telemetry/events.ts';
+import type { StagedFacts } from '../telemetry/events.ts';
 import type { SheafContext } from './context.ts';
 import { every } from './every.ts';
 
@@ -20,12 +20,12 @@ export interface Sampling {
  */
 export function collectSamples({ database, telemetry }: Pick<SheafContext, 'database' | 'telemetry'>): Sampling {
   let sums = new Map<string, { readonly moment: number; readonly sum: Sum }>();
-  const add = (page: StagedPageFacts): void => {
+  const add = (staged: StagedFacts): void => {
     const moment = Math.floor(performance.now() / MOMENT_MS);
-    const name = `${page.run} ${moment}`;
-    sums.set(name, { moment, sum: withPage(sums.get(name)?.sum, page) });
+    const name = `${staged.run} ${moment}`;
+    sums.set(name, { moment, sum: withStaged(sums.get(name)?.sum, staged) });
   };
-  telemetry.on('page.staged', add);
+  telemetry.on('pages.staged', add);
   const write = async (): Promise<void> => {
     const now = performance.now();
     const samples = [...sums.values()].map(({ moment, sum }) => ({ ...sum, agoMs: now - moment * MOMENT_MS }));
@@ -37,7 +37,7 @@ export function collectSamples({ database, telemetry }: Pick<SheafContext, 'data
   const writing = every(SAMPLE_MS, write, onError);
   return {
     stop: async () => {
-      telemetry.off('page.staged', add);
+      telemetry.off('pages.staged', add);
       await writing.stop();
       await write().catch(onError);
     },
@@ -46,21 +46,21 @@ export function collectSamples({ database, telemetry }: Pick<SheafContext, 'data
 
 type Sum = Omit<RunSample, 'agoMs'>;
 
-function withPage(sum: Sum | undefined, page: StagedPageFacts): Sum {
+function withStaged(sum: Sum | undefined, staged: StagedFacts): Sum {
   const { run, pages, records, rejects, requests, retries, fetchMs, fetchMaxMs, stageMs } = sum ?? {
     ...NOTHING,
-    run: page.run,
+    run: staged.run,
   };
   return {
     run,
-    pages: pages + 1,
-    records: records + page.records,
-    rejects: rejects + page.rejects,
-    requests: requests + page.requests,
-    retries: retries + page.requests - 1,
-    fetchMs: fetchMs + page.fetchMs,
-    fetchMaxMs: Math.max(fetchMaxMs, page.fetchMs),
-    stageMs: stageMs + page.durationMs,
+    pages: pages + staged.pages,
+    records: records + staged.records,
+    rejects: rejects + staged.rejects,
+    requests: requests + staged.requests,
+    retries: retries + staged.requests - staged.pages,
+    fetchMs: fetchMs + staged.fetchMs,
+    fetchMaxMs: Math.max(fetchMaxMs, staged.fetchMaxMs),
+    stageMs: stageMs + staged.durationMs,
   };
 }
 

@@ -52,7 +52,7 @@ export interface SheafEvents {
   'slice.claimed': { run: string; slice: number; attempt: number };
   'slice.split': { run: string; slice: number; into: number };
   'slice.settled': { run: string; slice: number; outcome: string; error: StoredError | null };
-  'page.staged': StagedPageFacts;
+  'pages.staged': StagedFacts;
   'run.drifted': { run: string; dataset: string } & Drift;
   'run.reread': { run: string; slices: number; added: number };
   'finalise.step': { run: string; step: 'verify' | 'judge' | 'export' | 'merge' | 'publish'; durationMs: number };
@@ -88,16 +88,19 @@ export interface SheafEvents {
   'http.answered': { method: string; route: string; status: number; durationMs: number; actor: string | null };
 }
 
-/** A page that is in. `durationMs` is how long staging took, `fetchMs` how long the answered request took. */
-export interface StagedPageFacts {
+/** Pages of a slice that are in, together. `durationMs` is how long staging took, `fetchMs` how long the answered requests took. */
+export interface StagedFacts {
   run: string;
   slice: number;
   dataset: string;
+  pages: number;
   records: number;
   rejects: number;
   durationMs: number;
   fetchMs: number;
-  /** Sent for it, the answered one included. */
+  /** The longest of them. */
+  fetchMaxMs: number;
+  /** Sent for them, the answered ones included. */
   requests: number;
   bytes: number;
 }

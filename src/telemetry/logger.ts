@@ -20,7 +20,7 @@ const LEVELS: { readonly [Name in EventName]: LevelOf<Name> } = {
   'slice.claimed': 'debug',
   'slice.split': 'debug',
   'slice.settled': 'info',
-  'page.staged': 'debug',
+  'pages.staged': 'debug',
   'run.drifted': 'warn',
   'run.reread': 'info',
   'finalise.step': 'info',

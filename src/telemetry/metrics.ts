@@ -129,16 +129,16 @@ function countPages(listen: Listen, registers: Registry[]): void {
   const rejects = counter('sheaf_rejects_total', 'Records that could not be taken.');
   const durations = new Histogram({
     name: 'sheaf_page_store_duration_seconds',
-    help: 'How long the transaction of a page took.',
+    help: 'How long a transaction took that stages pages.',
     buckets: STORE_BUCKETS,
     registers,
   });
-  listen('page.staged', (page) => {
-    const { dataset } = page;
-    pages.inc({ dataset });
-    records.inc({ dataset }, page.records);
-    rejects.inc({ dataset }, page.rejects); // by 0 as well: a series must be there before it can be seen to rise
-    durations.observe(page.durationMs / 1_000);
+  listen('pages.staged', (staged) => {
+    const { dataset } = staged;
+    pages.inc({ dataset }, staged.pages);
+    records.inc({ dataset }, staged.records);
+    rejects.inc({ dataset }, staged.rejects); // by 0 as well: a series must be there before it can be seen to rise
+    durations.observe(staged.durationMs / 1_000);
   });
 }
 

@@ -6,9 +6,7 @@ import {
   releaseSlice,
   type SliceReference,
 } from '../db/queries/slices.ts';
-import { type StagedPage, stagePage } from '../db/queries/staging.ts';
 import { isStoreTrouble } from '../domain/classify.ts';
-import { type Drift, MOST_DRIFT } from '../domain/drift.ts';
 import { GateClosedError, toStoredError } from '../domain/errors.ts';
 import type { SliceOutcome } from '../domain/outcome.ts';
 import { isSuspect } from '../domain/poison.ts';
@@ -18,7 +16,7 @@ import type { PagePosition, Source, SourceFetch, SourceQuery } from '../sources/
 import type { Span as TraceSpan } from '../telemetry/tracer.ts';
 import { followRelations, type WholePage } from './follow-relations.ts';
 import type { IdleSlots } from './idle-slots.ts';
-import { StagedBefore } from './staged-before.ts';
+import { SliceStager } from './slice-stager.ts';
 import { isSourceOf, queryOf, type WorkContext } from './work-context.ts';
 
 /** What is fixed while a slice is walked. */
@@ -32,11 +30,9 @@ interface Walk {
   readonly pageSize: number;
   /** Pages after which the slice ends and its rest is given away. */
   readonly budget: number;
-  /** The drift that this walk has noted already, by kind and field. */
-  readonly noted: Set<string>;
   /** Whether files are to show nested records inside their parents. */
   readonly isNesting: boolean;
-  readonly stagedBefore: StagedBefore;
+  readonly stager: SliceStager;
   /** What the slice still covers: less, once it has given a part of its rest away. */
   span: Span;
   readonly idle: SliceOptions['idle'];
@@ -124,9 +120,8 @@ async function prepare(context: WorkContext, claim: ClaimedSlice, options: Pick<
     strategy,
     pageSize,
     budget,
-    noted: new Set(),
     isNesting: run.request.relations === 'nested',
-    stagedBefore: new StagedBefore(),
+    stager: new SliceStager(context, { claim, dataset: run.dataset }),
     span: claim.span,
     ...options,
     startedAt: performance.now(),
@@ -144,6 +139,10 @@ async function walkPages(context: WorkContext, walk: Walk): Promise<SliceOutcome
       const outcome = await takePage(context, walk, { page: ahead, pages, openNext });
       if (outcome !== null) return outcome;
     }
+  } catch (error) {
+    // What has come is kept, whatever became of the page after it.
+    await walk.stager.stage({ give: [], isLast: false });
+    throw error;
   } finally {
     ahead.span.end();
   }
@@ -156,12 +155,13 @@ interface PageToTake {
   openNext(next: number): void;
 }
 
-/** Stages a page and opens the next one. Null when there is one, else how the walk has ended. */
+/** Opens the page after this one, and stages this one, or has it wait for that. Null when there is one, else how the walk has ended. */
 async function takePage(
   context: WorkContext,
   walk: Walk,
   { page, pages, openNext }: PageToTake,
 ): Promise<SliceOutcome | null> {
+  if ((await walk.stager.stageUnlessSoon(page.fetching)) === 'fenced') return handBackOrAbandon(context, walk.claim);
   const fetched = await page.fetching;
   walk.fetchedMs += fetched.durationMs;
   const { next } = fetched.value;
@@ -172,8 +172,9 @@ async function takePage(
   // A page with all that is nested in it may be large: a walk holds one of them at a time.
   const isHeavy = fetched.related !== undefined;
   if (following !== null && !isHeavy) openNext(following);
-  const position = { fetched, give, isLast: following === null, cursor };
-  const result = await page.span.inside(() => stage(context, walk, position)).finally(page.span.end);
+  walk.stager.add({ fetched, cursor, span: page.span });
+  if (following !== null && give.length === 0 && walk.stager.mayWait(pageMsOf(walk, pages))) return null;
+  const result = await walk.stager.stage({ give, isLast: following === null });
   if (result === 'fenced') return handBackOrAbandon(context, walk.claim);
   if (following === null) return { kind: 'staged' };
   if (walk.stop.aborted) return { kind: 'handed-back' };
@@ -184,23 +185,28 @@ async function takePage(
 /** What of the rest others are to do: of a slice that has had its pages, and of the last ones, where slots stand idle. */
 async function chooseToGive(
   { database }: WorkContext,
-  { claim, span, budget, idle, startedAt, fetchedMs }: Walk,
+  walk: Walk,
   { next, pages }: { readonly next: number; readonly pages: number },
 ): Promise<Span[]> {
+  const { claim, span, budget, idle, fetchedMs } = walk;
   const { run, cursor } = claim;
   if (pages >= budget) return splitRest(span, next);
   const idleSlots = idle.count();
   if (idleSlots === 0) return [];
   const taken = pages - claim.pages;
-  const pageMs = (performance.now() - startedAt) / taken;
-  const pace = { pageWidth: (next - cursor) / taken, pageMs, fetchMs: fetchedMs / taken };
+  const pace = { pageWidth: (next - cursor) / taken, pageMs: pageMsOf(walk, pages), fetchMs: fetchedMs / taken };
   const shares = shareRest({ after: next, upto: span.upto }, idleSlots, pace);
   if (shares.length === 0) return [];
   idle.given(); // whoever else asks now finds none
   return (await hasPendingSlices(database, run)) ? [] : shares;
 }
 
-/** A page that is being fetched; its span ends when it is stored. */
+/** From one page to the next on average, so far; `pages` as in `PageToTake`. */
+function pageMsOf({ startedAt, claim }: Walk, pages: number): number {
+  return (performance.now() - startedAt) / (pages - claim.pages);
+}
+
+/** A page that is being fetched; its span ends when it is staged. */
 interface OpenPage {
   readonly fetching: Promise<WholePage>;
   readonly span: TraceSpan;
@@ -227,44 +233,6 @@ async function fetchPage(walk: Walk, cursor: number): Promise<WholePage> {
     kind: query.entity.name,
   });
   return followRelations(walk, fetched);
-}
-
-type PageToStage = Pick<StagedPage, 'cursor' | 'isLast' | 'give'> & { readonly fetched: WholePage };
-
-async function stage(
-  context: WorkContext,
-  { claim, dataset, noted, stagedBefore }: Walk,
-  { fetched, ...position }: PageToStage,
-): Promise<'staged' | 'fenced'> {
-  const { database, telemetry, queues } = context;
-  const { records, rejects } = fetched.value;
-  const { requests, bytes, durationMs: fetchMs } = fetched;
-  const startedAt = performance.now();
-  const drift = takeNew(fetched.value.drift, noted);
-  const related = fetched.related && stagedBefore.without(fetched.related);
-  const size = { 'sheaf.records': records.length, 'sheaf.rejects': rejects.length };
-  const result = await telemetry.span('store', size, () =>
-    stagePage(database, claim, { records, rejects, drift, requests, bytes, ...position, ...(related && { related }) }),
-  );
-  if (result.kind === 'fenced') return 'fenced';
-  if (related !== undefined) stagedBefore.remember(related);
-  const names = { run: claim.run, slice: claim.slice };
-  const durationMs = performance.now() - startedAt;
-  const counts = { records: records.length, rejects: result.rejects, requests, bytes };
-  for (const each of result.drift) telemetry.emit('run.drifted', { run: claim.run, dataset, ...each });
-  telemetry.emit('page.staged', { ...names, dataset, ...counts, durationMs, fetchMs });
-  const given = result.given.map((slice) => ({ run: claim.run, slice, attempt: 0, round: 0 }));
-  for (const { slice } of given) telemetry.emit('slice.split', { ...names, into: slice });
-  await queues.add('sheaf-slices', given);
-  return 'staged';
-}
-
-/** Of what a page shows, what the walk has not noted yet: a field that every page has is written once, and not with each. */
-function takeNew(found: readonly Drift[], noted: Set<string>): readonly Drift[] {
-  if (found.length === 0 || noted.size >= MOST_DRIFT) return [];
-  const fresh = found.filter(({ kind, field }) => !noted.has(`${kind} ${field}`));
-  for (const { kind, field } of fresh) noted.add(`${kind} ${field}`);
-  return fresh;
 }
 
 /** Fenced: either another worker holds the slice, or the run no longer fetches and the slice is still ours to return. */

@@ -4,7 +4,7 @@ import { ensureDataset } from '../../src/db/queries/datasets.ts';
 import { mergeStaged } from '../../src/db/queries/merge.ts';
 import { makePartition } from '../../src/db/queries/partitions.ts';
 import { beginFinalising, cancelRun, claimFinalise, type FinaliseClaim } from '../../src/db/queries/runs.ts';
-import { stagePage } from '../../src/db/queries/staging.ts';
+import { stagePages } from '../../src/db/queries/staging.ts';
 import { freshDatabase } from '../support/database.ts';
 import { partitionFor } from '../support/partition.ts';
 import { claimed, livingWorker, page, setUpRun } from './setup.ts';
@@ -24,7 +24,7 @@ async function setUp(
   const worker = await livingWorker(database);
   for (const slice of [1, 2]) {
     const claim = await claimed(database, run, slice, worker);
-    await stagePage(database, claim, page([slice], { isLast: true, cursor: slice * 100 }));
+    await stagePages(database, claim, page([slice], { isLast: true, cursor: slice * 100 }));
   }
   await beginFinalising(database, run);
   return { database, claim: (await claimFinalise(database, { run, generation: 1 }, worker)) ?? expect.fail() };
@@ -139,7 +139,7 @@ describe('a first load', () => {
     const worker = await livingWorker(database);
     for (const slice of [1, 2]) {
       const claim = await claimed(database, run, slice, worker);
-      await stagePage(database, claim, page([], { isLast: true, cursor: slice * 100 }));
+      await stagePages(database, claim, page([], { isLast: true, cursor: slice * 100 }));
     }
     await beginFinalising(database, run);
     const claim = (await claimFinalise(database, { run, generation: 1 }, worker)) ?? expect.fail();

@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { ensureDataset } from '../../src/db/queries/datasets.ts';
 import { insertRun, sealRun } from '../../src/db/queries/runs.ts';
 import { claimSlice, insertSlices } from '../../src/db/queries/slices.ts';
-import { createStaging, type StagedPage } from '../../src/db/queries/staging.ts';
+import { createStaging, type StagedPages } from '../../src/db/queries/staging.ts';
 import { registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
 import { REQUEST_DEFAULTS } from '../../src/domain/harvest-request.ts';
@@ -77,9 +77,9 @@ export function record(id: number): NormalisedRecord {
   return { key: String(id), hash: String(id).padStart(32, '0'), timestamp: null, json, needsCheck: false };
 }
 
-export function page(ids: readonly number[], changes: Partial<StagedPage> = {}): StagedPage {
+export function page(ids: readonly number[], changes: Partial<StagedPages> = {}): StagedPages {
   const cursor = ids.at(-1) ?? 0;
-  const rest = { rejects: [], drift: [], requests: 1, bytes: 10, cursor, isLast: false, give: [] };
+  const rest = { rejects: [], drift: [], pages: 1, requests: 1, bytes: 10, cursor, isLast: false, give: [] };
   return { records: ids.map(record), ...rest, ...changes };
 }
 

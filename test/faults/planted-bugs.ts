@@ -28,7 +28,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     runs: 12,
     replacements: [
       {
-        file: 'migrations/0018_pages.sql',
+        file: 'migrations/0021_pages_together.sql',
         text: `and number = slice and attempt = fence and state = 'working'`,
         by: `and number = slice and fence > 0 and state = 'working'`,
       },
@@ -76,8 +76,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     replacements: [
       {
         file: 'src/db/queries/staging.ts',
-        text: "  const statements = ['set local synchronous_commit = off', advance(claim, page), ",
-        by: `  await client.query(advance(claim, page));\n  ${PAUSE(60)}\n  const statements = [`,
+        text: "  const statements = ['set local synchronous_commit = off', advance(claim, pages), ",
+        by: `  await client.query(advance(claim, pages));\n  ${PAUSE(60)}\n  const statements = [`,
       },
     ],
   },

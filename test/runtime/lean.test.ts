@@ -18,7 +18,7 @@ import { range, votes } from '../support/rows.ts';
 const PAGES = 300;
 
 describeEngines('each page more of a harvest', (redisUrl) => {
-  it('takes one request, a message to PostgreSQL and a fraction, and next to nothing of the queue', async () => {
+  it('takes one request, a message to PostgreSQL or less, and next to nothing of the queue', async () => {
     const rows = votes(range(1, PAGES * 100));
     const fleet = await startFleet({ redisUrl, twin: { dataset: inlineData({ Afstemning: rows }) } });
     const queries = vi.spyOn(pg.Client.prototype, 'query');
@@ -28,8 +28,8 @@ describeEngines('each page more of a harvest', (redisUrl) => {
     const aPage = (count: number) => count / PAGES;
     const asked = fleet.twin.requests.length;
     expect(aPage(asked)).toBeLessThan(1.05);
-    expect(aPage(queries.mock.calls.length)).toBeGreaterThan(1); // the spy works
-    expect(aPage(queries.mock.calls.length)).toBeLessThan(2.5);
+    expect(queries).toHaveBeenCalled(); // the spy works
+    expect(aPage(queries.mock.calls.length)).toBeLessThan(1.4);
     expect(aPage(commands.mock.calls.length)).toBeLessThan(redisUrl === undefined ? 0.01 : 1.5);
   }, 60_000);
 });

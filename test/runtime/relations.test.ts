@@ -104,7 +104,7 @@ describe('a harvest that follows relations', () => {
       );
     const staged: number[] = [];
     const ahead: number[] = [];
-    fleet.context.telemetry.on('page.staged', ({ slice }) => {
+    fleet.context.telemetry.on('pages.staged', ({ slice }) => {
       staged.push(slice);
       ahead.push(askedOf(slice).length - staged.filter((each) => each === slice).length);
     });

@@ -58,11 +58,13 @@ export function whenFetched(fleet: Fleet, act: (time: number) => void): void {
   });
 }
 
-/** Does something once a number of pages is staged. */
+/** Does something once as many pages are staged, or more. */
 export function whenStaged(fleet: Fleet, pages: number, act: () => void): void {
   let staged = 0;
-  fleet.context.telemetry.on('page.staged', () => {
-    if (++staged === pages) act();
+  fleet.context.telemetry.on('pages.staged', (facts) => {
+    const before = staged;
+    staged += facts.pages;
+    if (before < pages && staged >= pages) act();
   });
 }
 

@@ -169,8 +169,8 @@ describeEngines('a step that is interrupted at every page', (redisUrl) => {
     let pages = 0;
     let wake = () => {};
     fleet.context.telemetry.on('run.state', () => wake());
-    fleet.context.telemetry.on('page.staged', () => {
-      pages += 1;
+    fleet.context.telemetry.on('pages.staged', (staged) => {
+      pages += staged.pages;
       wake();
     });
     while ((await findRun(fleet.context, run)).state === 'fetching') {

@@ -64,31 +64,33 @@ export async function dropOldStaging({ pool }: Database, days: number): Promise<
   return rows.length;
 }
 
-/** One page as it goes into the ledger: rows, and what they move. */
-export interface StagedPage {
+/** One page, or several that follow each other, as they go into the ledger: rows, and what they move. */
+export interface StagedPages {
   readonly records: readonly NormalisedRecord[];
   readonly rejects: readonly RejectedRecord[];
-  /** What its rows show, and no page of the slice before it. */
+  /** What their rows show, and no page of the slice before them. */
   readonly drift: readonly Drift[];
+  /** How many pages. */
+  readonly pages: number;
   readonly requests: number;
   readonly bytes: number;
-  /** Everything up to here is staged once this page is. */
+  /** Everything up to here is staged once they are. */
   readonly cursor: number;
-  /** The slice has no page after this one. */
+  /** The slice has no page after them. */
   readonly isLast: boolean;
-  /** What the slice leaves to new slices, in order: from then on it ends where they begin. Empty for nearly every page. */
+  /** What the slice leaves to new slices, in order: from then on it ends where they begin. Nearly always empty. */
   readonly give: readonly Span[];
-  /** What came nested in its records; left out where no relations are followed. */
+  /** What came nested in the records; left out where no relations are followed. */
   readonly related?: RelatedPage;
 }
 
 export type StageResult =
   /** In, exactly once. `given` are the numbers of the slices split off, `drift` is what the run had not met with. */
-  | ({ readonly kind: 'staged'; readonly rejects: number } & PageEffects)
+  | ({ readonly kind: 'staged'; readonly rejects: number } & Effects)
   /** The claim no longer holds, or the run no longer fetches; nothing was written. */
   | { readonly kind: 'fenced' };
 
-interface PageEffects {
+interface Effects {
   readonly given: readonly number[];
   readonly drift: readonly Drift[];
 }
@@ -97,27 +99,27 @@ interface PageEffects {
 const FENCED = 'SF001';
 
 /**
- * Stages one page: its rows, its rejects, the slice's new cursor and counts, and a split if there is one, all in one
+ * Stages pages: their rows and rejects, the slice's new cursor and counts, and a split if there is one, all in one
  * transaction under the fence. However often a page's job runs, its rows are in once (invariant 1).
  *
  * The commit does not wait for the disk: staging is unlogged, so a crash of PostgreSQL empties it and the run's slices
  * are fetched again whatever the ledger remembers.
  */
-export async function stagePage(database: Database, claim: Claim, page: StagedPage): Promise<StageResult> {
-  const { storable, refused } = await judge(database.pool, page.records);
-  const rejects = [...page.rejects, ...refused];
-  const related = page.related && (await judgeRelated(database.pool, page.related, refused));
-  const judged = { ...page, records: storable, rejects };
-  const isPlain = rejects.length + page.give.length + page.drift.length === 0 && related === undefined;
+export async function stagePages(database: Database, claim: Claim, pages: StagedPages): Promise<StageResult> {
+  const { storable, refused } = await judge(database.pool, pages.records);
+  const rejects = [...pages.rejects, ...refused];
+  const related = pages.related && (await judgeRelated(database.pool, pages.related, refused));
+  const judged = { ...pages, records: storable, rejects };
+  const isPlain = rejects.length + pages.give.length + pages.drift.length === 0 && related === undefined;
   try {
     const effects = isPlain
       ? await stageRows(database.pool, claim, judged)
-      : await inTransaction(database.pool, async (client): Promise<PageEffects> => {
-          await copyPage(client, claim, judged);
+      : await inTransaction(database.pool, async (client): Promise<Effects> => {
+          await copyPages(client, claim, judged);
           await insertRejects(client, claim, rejects);
           if (related !== undefined) await insertRelated(client, claim, related);
-          const given = page.give.length === 0 ? [] : await giveAway(client, claim, page.give);
-          return { given, drift: await noteDrift(client, claim.run, page.drift) };
+          const given = pages.give.length === 0 ? [] : await giveAway(client, claim, pages.give);
+          return { given, drift: await noteDrift(client, claim.run, pages.drift) };
         });
     return { kind: 'staged', rejects: rejects.length, ...effects };
   } catch (error) {
@@ -127,13 +129,13 @@ export async function stagePage(database: Database, claim: Claim, page: StagedPa
 }
 
 /**
- * Most pages bring rows and nothing else. They are one message, which PostgreSQL carries out as one transaction: each
+ * Most pages bring rows and nothing else. These are one message, which PostgreSQL carries out as one transaction: each
  * message more would cost as much as twenty rows do.
  */
-async function stageRows(pool: pg.Pool, claim: Claim, page: StagedPage): Promise<PageEffects> {
+async function stageRows(pool: pg.Pool, claim: Claim, pages: StagedPages): Promise<Effects> {
   const client = await pool.connect();
   try {
-    await copyPage(client, claim, page);
+    await copyPages(client, claim, pages);
     client.release();
     return { given: [], drift: [] };
   } catch (error) {
@@ -142,11 +144,11 @@ async function stageRows(pool: pg.Pool, claim: Claim, page: StagedPage): Promise
   }
 }
 
-/** Under the fence: moves the slice on and copies the page's rows, in one message. */
-async function copyPage(client: pg.PoolClient, claim: Claim, page: StagedPage): Promise<void> {
-  const statements = ['set local synchronous_commit = off', advance(claim, page), copyInto(claim.run)];
+/** Under the fence: moves the slice on and copies the pages' rows, in one message. */
+async function copyPages(client: pg.PoolClient, claim: Claim, pages: StagedPages): Promise<void> {
+  const statements = ['set local synchronous_commit = off', advance(claim, pages), copyInto(claim.run)];
   const message = new CopyMessage(client, statements);
-  addRows(message, claim.slice, page.records);
+  addRows(message, claim.slice, pages.records);
   await message.send();
 }
 
@@ -166,7 +168,7 @@ function addRows(message: CopyMessage, slice: number, records: readonly Normalis
 }
 
 /** What a plan brought along: rows that need not be fetched again. */
-type PlannedPage = Pick<StagedPage, 'records' | 'rejects' | 'drift'>;
+type PlannedPage = Pick<StagedPages, 'records' | 'rejects' | 'drift'>;
 
 /**
  * Stages the page that came with a plan, and settles the plan's only slice with it, before the plan is sealed. The
@@ -192,12 +194,12 @@ export async function stagePlanned(database: Database, run: string, page: Planne
 }
 
 /** The call that moves the slice on; values are written out, because a message of several statements takes no parameters. */
-function advance({ run, slice, attempt }: Claim, page: StagedPage): string {
-  const unretried = 1 + (page.related?.parts ?? 0);
-  const counts = [page.records.length, page.rejects.length, page.requests, unretried, page.bytes];
-  const numbers = [slice, attempt, page.cursor, ...counts].map(Math.trunc); // numbers for sure, whatever came
+function advance({ run, slice, attempt }: Claim, staged: StagedPages): string {
+  const unretried = staged.pages + (staged.related?.parts ?? 0);
+  const counts = [staged.records.length, staged.rejects.length, staged.requests, unretried, staged.bytes];
+  const numbers = [slice, attempt, staged.cursor, ...counts].map(Math.trunc); // numbers for sure, whatever came
   const isCut = false; // `giveAway` cuts it: not always where the page ends
-  return `call sheaf.advance_slice(${pg.escapeLiteral(run)}, ${numbers.join(', ')}, ${page.isLast}, ${isCut})`;
+  return `call sheaf.advance_slice(${pg.escapeLiteral(run)}, ${numbers.join(', ')}, ${staged.isLast}, ${isCut}, ${staged.pages})`;
 }
 
 async function giveAway(client: pg.PoolClient, claim: Claim, spans: readonly Span[]): Promise<number[]> {

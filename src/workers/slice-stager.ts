@@ -1,0 +1,142 @@
+import type { Claim } from '../db/queries/slices.ts';
+import { type StagedPages, stagePages } from '../db/queries/staging.ts';
+import { type Drift, MOST_DRIFT } from '../domain/drift.ts';
+import type { Span as TraceSpan } from '../telemetry/tracer.ts';
+import type { WholePage } from './follow-relations.ts';
+import { StagedBefore } from './staged-before.ts';
+import type { WorkContext } from './work-context.ts';
+
+/** A page that has come. */
+export interface ArrivedPage {
+  readonly fetched: WholePage;
+  /** Everything up to here is staged once this page is. */
+  readonly cursor: number;
+  /** Ends when the page is staged. */
+  readonly span: TraceSpan;
+}
+
+interface SliceToStage {
+  readonly claim: Claim & { readonly deaths: number };
+  readonly dataset: string;
+}
+
+/**
+ * From so many bytes on pages wait no longer for others: what is staged at once is to fit into the processor's cache. A
+ * million bytes take more of its time than half a million.
+ */
+const ENOUGH_BYTES = 400_000;
+/** Nor for longer: until they are staged nobody sees them, and a crash has them asked for again. */
+const LONGEST_WAIT_MS = 500;
+
+/**
+ * Puts the pages of one slice into the ledger, in the order in which they come. Those that follow each other quickly go
+ * together: a transaction costs the store as much as a few dozen rows do.
+ */
+export class SliceStager {
+  readonly #context: WorkContext;
+  readonly #slice: SliceToStage;
+  readonly #stagedBefore = new StagedBefore();
+  /** The drift that has been noted already, by kind and field. */
+  readonly #noted = new Set<string>();
+  #waiting: ArrivedPage[] = [];
+
+  constructor(context: WorkContext, slice: SliceToStage) {
+    this.#context = context;
+    this.#slice = slice;
+  }
+
+  add(page: ArrivedPage): void {
+    this.#waiting.push(page);
+  }
+
+  /** Whether what has been added may wait for the next page, where one comes every `pageMs`. */
+  mayWait(pageMs: number): boolean {
+    const waiting = this.#waiting.map(({ fetched }) => fetched);
+    if (this.#slice.claim.deaths > 0) return false; // it is to be seen at which page a worker dies
+    if (waiting.some(({ related }) => related !== undefined)) return false; // large, with all that is nested in it
+    return sum(waiting, 'bytes') < ENOUGH_BYTES && waiting.length * pageMs < LONGEST_WAIT_MS;
+  }
+
+  /** Stages what waits if the next page is late after all. Resolves when that is here, or what waits is staged. */
+  async stageUnlessSoon(next: Promise<unknown>): Promise<'staged' | 'fenced'> {
+    if (this.#waiting.length === 0) return 'staged';
+    const late = Promise.withResolvers<boolean>();
+    const timer = setTimeout(late.resolve, LONGEST_WAIT_MS, true);
+    const hasCome = next.then(
+      () => false,
+      () => false, // whoever awaits the page hears of it
+    );
+    const isLate = await Promise.race([hasCome, late.promise]);
+    clearTimeout(timer);
+    return isLate ? this.stage({ give: [], isLast: false }) : 'staged';
+  }
+
+  /** Stages all that has been added, in one transaction. */
+  async stage({ give, isLast }: Pick<StagedPages, 'give' | 'isLast'>): Promise<'staged' | 'fenced'> {
+    const pages = this.#waiting;
+    this.#waiting = [];
+    const last = pages.at(-1);
+    if (last === undefined) return 'staged';
+    try {
+      return await last.span.inside(() => this.#stageAll(pages, { cursor: last.cursor, give, isLast }));
+    } finally {
+      for (const { span } of pages) span.end();
+    }
+  }
+
+  async #stageAll(
+    pages: readonly ArrivedPage[],
+    position: Pick<StagedPages, 'cursor' | 'give' | 'isLast'>,
+  ): Promise<'staged' | 'fenced'> {
+    const { database, telemetry, queues } = this.#context;
+    const { claim, dataset } = this.#slice;
+    const brought = this.#gather(pages.map(({ fetched }) => fetched));
+    const startedAt = performance.now();
+    const size = { 'sheaf.records': brought.records.length, 'sheaf.rejects': brought.rejects.length };
+    const result = await telemetry.span('store', size, () => stagePages(database, claim, { ...brought, ...position }));
+    if (result.kind === 'fenced') return 'fenced';
+    if (brought.related !== undefined) this.#stagedBefore.remember(brought.related);
+    const names = { run: claim.run, slice: claim.slice };
+    for (const each of result.drift) telemetry.emit('run.drifted', { run: claim.run, dataset, ...each });
+    const fetchMs = pages.map(({ fetched }) => fetched.durationMs);
+    telemetry.emit('pages.staged', {
+      ...{ ...names, dataset, pages: pages.length, records: brought.records.length, rejects: result.rejects },
+      ...{ requests: brought.requests, bytes: brought.bytes, durationMs: performance.now() - startedAt },
+      ...{ fetchMs: fetchMs.reduce((total, each) => total + each, 0), fetchMaxMs: Math.max(...fetchMs) },
+    });
+    const given = result.given.map((slice) => ({ run: claim.run, slice, attempt: 0, round: 0 }));
+    for (const { slice } of given) telemetry.emit('slice.split', { ...names, into: slice });
+    await queues.add('sheaf-slices', given);
+    return 'staged';
+  }
+
+  /** What pages bring together. Nested records come with one page at a time. */
+  #gather(pages: readonly WholePage[]): Omit<StagedPages, 'cursor' | 'give' | 'isLast'> {
+    const related = pages.at(-1)?.related;
+    return {
+      pages: pages.length,
+      records: pages.flatMap(({ value }) => value.records),
+      rejects: pages.flatMap(({ value }) => value.rejects),
+      drift: this.#takeNew(pages.flatMap(({ value }) => value.drift)),
+      requests: sum(pages, 'requests'),
+      bytes: sum(pages, 'bytes'),
+      ...(related && { related: this.#stagedBefore.without(related) }),
+    };
+  }
+
+  /** Of what pages show, what has not been noted yet: a field that every page has is written once, and not with each. */
+  #takeNew(found: readonly Drift[]): readonly Drift[] {
+    const fresh: Drift[] = [];
+    for (const each of found) {
+      const name = `${each.kind} ${each.field}`;
+      if (this.#noted.has(name) || this.#noted.size >= MOST_DRIFT) continue;
+      this.#noted.add(name);
+      fresh.push(each);
+    }
+    return fresh;
+  }
+}
+
+function sum(pages: readonly WholePage[], what: 'bytes' | 'requests'): number {
+  return pages.reduce((total, page) => total + page[what], 0);
+}
