@@ -9,8 +9,8 @@ import { type QueueWorker, startQueueWorker } from './queue-worker.ts';
 import { createRedisEngine } from './redis-engine.ts';
 import { CLOSE_MS, within } from './within.ts';
 
-/** Jobs are added some hundreds at a time: one huge call would stall every other client of a Redis. */
-const CHUNK = 500;
+/** Jobs are added so many at a time: one huge call would stall every other client of a Redis, and has the store hold all of it. */
+const CHUNK = 100;
 
 /** Sheaf's queues, on either engine. Jobs are typed by the queue table. */
 export interface Queues {
