@@ -1,4 +1,4 @@
-import type { Claim } from '../db/queries/slices.ts';
+import type { ClaimedSlice } from '../db/queries/slices.ts';
 import { type StagedPages, stagePages } from '../db/queries/staging.ts';
 import { type Drift, MOST_DRIFT } from '../domain/drift.ts';
 import type { Span as TraceSpan } from '../telemetry/tracer.ts';
@@ -16,7 +16,7 @@ export interface ArrivedPage {
 }
 
 interface SliceToStage {
-  readonly claim: Claim & { readonly deaths: number };
+  readonly claim: ClaimedSlice;
   readonly dataset: string;
 }
 
@@ -51,8 +51,9 @@ export class SliceStager {
 
   /** Whether what has been added may wait for the next page, where one comes every `pageMs`. */
   mayWait(pageMs: number): boolean {
+    const { deaths, failures } = this.#slice.claim;
+    if (deaths + failures > 0) return false; // it is to be seen at which page, and all before that is to be kept
     const waiting = this.#waiting.map(({ fetched }) => fetched);
-    if (this.#slice.claim.deaths > 0) return false; // it is to be seen at which page a worker dies
     if (waiting.some(({ related }) => related !== undefined)) return false; // large, with all that is nested in it
     return sum(waiting, 'bytes') < ENOUGH_BYTES && waiting.length * pageMs < LONGEST_WAIT_MS;
   }

@@ -61,6 +61,13 @@ it('stages each page as soon as it is there where the source takes its time', as
   expect(staged.map(({ pages }) => pages)).toEqual([1, 1, 1, 1, 1]);
 });
 
+it('stages each page of a slice by itself once it has failed', async () => {
+  const { run, walk, staged, pool } = await setUp();
+  await pool.query('update sheaf.slices set failures = 1 where run_id = $1 and number = 1', [run]);
+  expect(await walk(1)).toMatchObject({ claim: { failures: 1 }, outcome: { kind: 'staged' } });
+  expect(staged.map(({ pages }) => pages)).toEqual([1, 1, 1, 1, 1]);
+});
+
 it('stages each page of a slice by itself once a worker has died with it', async () => {
   const { run, walk, staged, pool } = await setUp();
   const { rows } = await pool.query('select id from sheaf.workers');
