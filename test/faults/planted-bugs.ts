@@ -35,7 +35,9 @@ export const plantedBugs: readonly PlantedBug[] = [
       {
         file: 'src/workers/run-slice.ts',
         text: '  const fetched = await page.fetching;\n',
-        by: `  const fetched = await page.fetching;\n  if (pages === 1 && walk.claim.slice % 8 === 0) ${PAUSE_UNLESS_STOPPED(15_000)}\n`,
+        // The first to claim the slice is late with its first page, whoever comes after it with the second: the rows of the
+        // first are in by then, and the slice is still being worked.
+        by: `  const fetched = await page.fetching;\n  if (walk.claim.slice % 8 === 0 && pages === Math.min(2, walk.claim.attempt)) ${PAUSE_UNLESS_STOPPED(15_000)}\n`,
       },
       {
         // A worker whose connections were cut counts as dead for longer.
