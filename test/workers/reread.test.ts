@@ -65,7 +65,7 @@ describeEngines('a source that changes while it is read by key', (redisUrl) => {
   it('is copied when it changes between pages', async () => {
     const { fleet, source } = await setUp({ ids: range(1, 1_500).filter((id) => id % 3 !== 0), redisUrl });
     whenStaged(fleet, 2, () => source.remove(1, 2, 4, 1_490, 1_499));
-    whenStaged(fleet, 5, () => source.put(3, 6, 600, 1_497, 1_503));
+    whenStaged(fleet, 5, () => source.put(3, 6, 840, 1_497, 1_503));
     whenStaged(fleet, 7, () => source.remove(700, 701, 1_499));
     const run = await launch(fleet);
     await fleet.startWorker(1);
