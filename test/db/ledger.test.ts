@@ -17,6 +17,16 @@ describe('the fence', () => {
     expect(await stagedBySlice(database, run)).toEqual(new Map([[1, 3]]));
   });
 
+  it('counts as many pages as are staged at once, and one where a worker of the version before says nothing of them', async () => {
+    const { database, run } = await setUpRun();
+    const claim = await claimed(database, run, 1, await livingWorker(database));
+    await stagePages(database, claim, page([1, 2], { pages: 3, requests: 4 }));
+    expect(await sliceTotals(database, run)).toMatchObject({ pages: 3, records: 2, requests: 4, retries: 1 });
+    const numbers = [claim.slice, claim.attempt, 5, 2, 0, 1, 1, 10];
+    await database.pool.query(`call sheaf.advance_slice('${run}', ${numbers.join()}, false, false)`);
+    expect(await sliceTotals(database, run)).toMatchObject({ pages: 4, records: 4, requests: 5, retries: 1 });
+  });
+
   it('takes nothing from a claim that another has followed', async () => {
     const { database, run } = await setUpRun();
     const worker = await livingWorker(database);

@@ -193,7 +193,7 @@ describe('a step whose worker is killed at every page', () => {
   it('goes on exactly where it was', async () => {
     const { fleet, source } = await swept(range(1, 300));
     edit(fleet, source, range(101, 300));
-    fleet.twin.setBehaviour({ cap: 20, latencyMs: 600 }); // so slowly that no page waits for the next one
+    fleet.twin.setBehaviour({ cap: 20 });
     const { context } = fleet;
     const run = await launchRun(context, fleet.request(NAME, STEP));
     const environment = { DATABASE_URL: context.settings.DATABASE_URL ?? '', SHEAF_ODA_URL: fleet.twin.url };
