@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { type Dispatcher, Pool, errors as undiciErrors } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { PermanentError, TransientError, UsageError } from '../domain/errors.ts';
 import { redact } from '../domain/redact.ts';
+import { type Answer, AnswerReceiver } from './answer-receiver.ts';
 
 export interface HttpClientOptions {
   /** `http:` or `https:`; its path is kept as a prefix. A user and password become an `Authorization` header. */
@@ -103,34 +104,27 @@ async function get(
   { accept, signal }: HttpRequestOptions,
 ): Promise<HttpResponse> {
   signal?.throwIfAborted();
-  // Of our own, so that the body's time limit can end the request as well, and nothing stays on the caller's signal.
-  const controller = new AbortController();
-  const forward = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', forward, { once: true });
+  const receiver = new AnswerReceiver(context.options.bodyTimeoutMs);
+  const abort = () => receiver.abort(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
   try {
-    const headers = { ...context.headers, accept };
-    const response = await context.pool.request({ path, method: 'GET', headers, signal: controller.signal });
-    const received = await receive(response, controller, context.options);
+    context.pool.dispatch({ path, method: 'GET', headers: { ...context.headers, accept } }, receiver);
+    const received = await read(await receiver.answer, context.options);
     signal?.throwIfAborted();
     return received;
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
-    signal?.removeEventListener('abort', forward);
+    signal?.removeEventListener('abort', abort);
   }
 }
 
-async function receive(
-  response: Dispatcher.ResponseData,
-  controller: AbortController,
-  { bodyTimeoutMs, maxBodyBytes }: HttpClientOptions,
-): Promise<HttpResponse> {
-  const status = response.statusCode;
-  const headers = joinHeaders(response.headers);
-  const limit = setTimeout(() => controller.abort(new undiciErrors.BodyTimeoutError()), bodyTimeoutMs);
+async function read(answer: Answer, { maxBodyBytes }: HttpClientOptions): Promise<HttpResponse> {
+  const { status } = answer;
+  const headers = joinHeaders(answer.headers);
+  const raw = answer.body ?? Buffer.alloc(0);
   try {
-    const raw = Buffer.from(await response.body.arrayBuffer());
     const plain = await decompress(raw, headers, maxBodyBytes);
     // Only data has to be exact: an error page is wanted for its first words.
     const body = status < 300 ? requireUtf8(plain, headers) : plain;
@@ -139,8 +133,6 @@ async function receive(
     // The status says more than a broken error page does.
     if (status >= 400) return { status, headers, bytes: 0, body: Buffer.alloc(0) };
     throw error;
-  } finally {
-    clearTimeout(limit);
   }
 }
 
