@@ -1,8 +1,9 @@
+import { CopyRows } from '../src/db/copy-rows.ts';
 import type { Database } from '../src/db/database.ts';
 import { analyzeStaged } from '../src/db/queries/analyze.ts';
 import { beginFinalising, claimFinalise, type FinaliseClaim, insertRun, sealRun } from '../src/db/queries/runs.ts';
 import { claimSlice, insertSlices } from '../src/db/queries/slices.ts';
-import { countDistinctKeys, createStaging, stagedBySlice, stagePages } from '../src/db/queries/staging.ts';
+import { countDistinctKeys, createStaging, stagedBySlice, stagePages, writeRows } from '../src/db/queries/staging.ts';
 import { registerWorker } from '../src/db/queries/workers.ts';
 import { REQUEST_DEFAULTS } from '../src/domain/harvest-request.ts';
 import type { Entity, NormalisedRecord } from '../src/domain/record.ts';
@@ -21,6 +22,7 @@ export const ENTITY: Entity = {
 };
 
 const PAGE = 500;
+const BYTES_A_ROW = 1_500;
 
 interface Staging {
   readonly run: string;
@@ -42,8 +44,11 @@ export async function stageRun(database: Database, { run, rows, data }: Staging)
   for (let from = 0; from < rows; from += PAGE) {
     const upto = Math.min(rows, from + PAGE);
     const records = readRecords(data, from, upto);
-    const rest = { rejects: [], drift: [], pages: 1, requests: 1, bytes: 0, give: [] };
-    const { kind } = await stagePages(database, claim, { records, ...rest, cursor: upto, isLast: upto === rows });
+    const counts = { drift: [], pages: 1, requests: 1, bytes: 0 };
+    const copied = new CopyRows(records.length * BYTES_A_ROW);
+    const { rejects } = await writeRows(database, claim.slice, { page: { records, rejects: [] }, rows: copied });
+    const position = { cursor: upto, isLast: upto === rows, give: [] };
+    const { kind } = await stagePages(database, claim, { rows: copied, rejects, ...counts, ...position });
     if (kind !== 'staged') throw new Error(`a page was ${kind}`);
   }
   const begun = await beginFinalising(database, run);

@@ -35,7 +35,7 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['queues/'],
   pg: ['db/', 'embedded/', 'queues/postgres-engine.ts'],
   'drizzle-orm': ['db/'],
-  undici: ['sources/http-client.ts'],
+  undici: ['sources/http-client.ts', 'sources/answer-receiver.ts'],
   commander: ['cli/'],
   croner: ['domain/cron.ts'],
   fastify: ['server/'],

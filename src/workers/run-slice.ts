@@ -172,7 +172,7 @@ async function takePage(
   // A page with all that is nested in it may be large: a walk holds one of them at a time.
   const isHeavy = fetched.related !== undefined;
   if (following !== null && !isHeavy) openNext(following);
-  walk.stager.add({ fetched, cursor, span: page.span });
+  await walk.stager.add({ fetched, cursor, span: page.span });
   if (following !== null && give.length === 0 && walk.stager.mayWait(pageMsOf(walk, pages))) return null;
   const result = await walk.stager.stage({ give, isLast: following === null });
   if (result === 'fenced') return handBackOrAbandon(context, walk.claim);

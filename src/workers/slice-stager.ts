@@ -1,5 +1,7 @@
+import { CopyRows } from '../db/copy-rows.ts';
+import type { RelatedPage } from '../db/queries/related.ts';
 import type { ClaimedSlice } from '../db/queries/slices.ts';
-import { type StagedPages, stagePages } from '../db/queries/staging.ts';
+import { type StagedPages, stagePages, writeRows } from '../db/queries/staging.ts';
 import { type Drift, MOST_DRIFT } from '../domain/drift.ts';
 import type { Span as TraceSpan } from '../telemetry/tracer.ts';
 import type { WholePage } from './follow-relations.ts';
@@ -15,6 +17,15 @@ export interface ArrivedPage {
   readonly span: TraceSpan;
 }
 
+/** What is left of a page once its records have been written as rows. */
+interface WaitingPage extends Pick<StagedPages, 'rejects' | 'related' | 'drift' | 'requests' | 'bytes'> {
+  readonly cursor: number;
+  readonly span: TraceSpan;
+  readonly durationMs: number;
+  /** What came nested and had not been staged before, as it came. */
+  readonly nested?: RelatedPage;
+}
+
 interface SliceToStage {
   readonly claim: ClaimedSlice;
   readonly dataset: string;
@@ -22,6 +33,8 @@ interface SliceToStage {
 
 /** From so many bytes on pages wait no longer for others: a million at once were measured to take longer than half a million. */
 const ENOUGH_BYTES = 400_000;
+/** Room for so many, one page more, and what rows have besides their records. */
+const ROWS_SIZE = 576 * 1024;
 /** Nor for longer: until they are staged nobody sees them, and a crash has them asked for again. */
 const LONGEST_WAIT_MS = 500;
 
@@ -35,22 +48,37 @@ export class SliceStager {
   readonly #stagedBefore = new StagedBefore();
   /** The drift that has been noted already, by kind and field. */
   readonly #noted = new Set<string>();
-  #waiting: ArrivedPage[] = [];
+  /** Of the pages that wait. */
+  readonly #rows = new CopyRows(ROWS_SIZE);
+  #waiting: WaitingPage[] = [];
 
   constructor(context: WorkContext, slice: SliceToStage) {
     this.#context = context;
     this.#slice = slice;
   }
 
-  add(page: ArrivedPage): void {
-    this.#waiting.push(page);
+  /** Writes a page's rows: nothing of the page itself is held after that. Not to be called while pages are being staged. */
+  async add({ fetched, cursor, span }: ArrivedPage): Promise<void> {
+    const { value, requests, bytes, durationMs } = fetched;
+    const { records, rejects, drift } = value;
+    const nested = fetched.related && this.#stagedBefore.without(fetched.related);
+    const page = { records, rejects, ...(nested && { related: nested }) };
+    try {
+      const written = await writeRows(this.#context.database, this.#slice.claim.slice, { page, rows: this.#rows });
+      const rest = { drift, requests, bytes, durationMs, cursor, span };
+      this.#waiting.push({ ...written, ...rest, ...(nested && { nested }) });
+    } catch (error) {
+      span.fail(error);
+      span.end();
+      throw error;
+    }
   }
 
   /** Whether what has been added may wait for the next page, where one comes every `pageMs`. */
   mayWait(pageMs: number): boolean {
     const { deaths, failures } = this.#slice.claim;
     if (deaths + failures > 0) return false; // it is to be seen at which page, and all before that is to be kept
-    const waiting = this.#waiting.map(({ fetched }) => fetched);
+    const waiting = this.#waiting;
     if (waiting.some(({ related }) => related !== undefined)) return false; // large, with all that is nested in it
     return sum(waiting, 'bytes') < ENOUGH_BYTES && waiting.length * pageMs < LONGEST_WAIT_MS;
   }
@@ -78,27 +106,29 @@ export class SliceStager {
     try {
       return await last.span.inside(() => this.#stageAll(pages, { cursor: last.cursor, give, isLast }));
     } finally {
+      this.#rows.clear();
       for (const { span } of pages) span.end();
     }
   }
 
   async #stageAll(
-    pages: readonly ArrivedPage[],
+    pages: readonly WaitingPage[],
     position: Pick<StagedPages, 'cursor' | 'give' | 'isLast'>,
   ): Promise<'staged' | 'fenced'> {
     const { database, telemetry, queues } = this.#context;
     const { claim, dataset } = this.#slice;
-    const brought = this.#gather(pages.map(({ fetched }) => fetched));
+    const brought = this.#gather(pages);
     const startedAt = performance.now();
-    const size = { 'sheaf.records': brought.records.length, 'sheaf.rejects': brought.rejects.length };
+    const records = brought.rows.count;
+    const size = { 'sheaf.records': records, 'sheaf.rejects': brought.rejects.length };
     const result = await telemetry.span('store', size, () => stagePages(database, claim, { ...brought, ...position }));
     if (result.kind === 'fenced') return 'fenced';
-    if (brought.related !== undefined) this.#stagedBefore.remember(brought.related);
+    for (const { nested } of pages) if (nested !== undefined) this.#stagedBefore.remember(nested);
     const names = { run: claim.run, slice: claim.slice };
     for (const each of result.drift) telemetry.emit('run.drifted', { run: claim.run, dataset, ...each });
-    const fetchMs = pages.map(({ fetched }) => fetched.durationMs);
+    const fetchMs = pages.map(({ durationMs }) => durationMs);
     telemetry.emit('pages.staged', {
-      ...{ ...names, dataset, pages: pages.length, records: brought.records.length, rejects: result.rejects },
+      ...{ ...names, dataset, pages: pages.length, records, rejects: result.rejects },
       ...{ requests: brought.requests, bytes: brought.bytes, durationMs: performance.now() - startedAt },
       ...{ fetchMs: fetchMs.reduce((total, each) => total + each, 0), fetchMaxMs: Math.max(...fetchMs) },
     });
@@ -109,16 +139,16 @@ export class SliceStager {
   }
 
   /** What pages bring together. Nested records come with one page at a time. */
-  #gather(pages: readonly WholePage[]): Omit<StagedPages, 'cursor' | 'give' | 'isLast'> {
+  #gather(pages: readonly WaitingPage[]): Omit<StagedPages, 'cursor' | 'give' | 'isLast'> {
     const related = pages.at(-1)?.related;
     return {
       pages: pages.length,
-      records: pages.flatMap(({ value }) => value.records),
-      rejects: pages.flatMap(({ value }) => value.rejects),
-      drift: this.#takeNew(pages.flatMap(({ value }) => value.drift)),
+      rows: this.#rows,
+      rejects: pages.flatMap(({ rejects }) => rejects),
+      drift: this.#takeNew(pages.flatMap(({ drift }) => drift)),
       requests: sum(pages, 'requests'),
       bytes: sum(pages, 'bytes'),
-      ...(related && { related: this.#stagedBefore.without(related) }),
+      ...(related && { related }),
     };
   }
 
@@ -135,6 +165,6 @@ export class SliceStager {
   }
 }
 
-function sum(pages: readonly WholePage[], what: 'bytes' | 'requests'): number {
+function sum(pages: readonly WaitingPage[], what: 'bytes' | 'requests'): number {
   return pages.reduce((total, page) => total + page[what], 0);
 }

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { CopyMessage } from '../../src/db/copy-message.ts';
+import { sendCopy } from '../../src/db/copy-message.ts';
+import { CopyRows } from '../../src/db/copy-rows.ts';
 import { freshDatabase } from '../support/database.ts';
 
 interface Row {
@@ -19,17 +20,17 @@ async function setUp() {
   await client.connect();
   await client.query('create table copied (number integer, name text, hash uuid, at timestamp, record text not null)');
   const send = async (rows: readonly Row[], ...before: string[]) => {
-    const message = new CopyMessage(client, [...before, 'copy copied from stdin (format binary)']);
+    const copied = new CopyRows(1024);
     for (const { number, name, hash, at, record } of rows) {
       const json = Buffer.from(record);
-      message.startRow(5, (name?.length ?? 0) * 3 + json.length);
-      message.addInteger(number);
-      message.addText(name);
-      message.addUuid(hash);
-      message.addTimestamp(at);
-      message.addBytes(json);
+      copied.startRow(5, (name?.length ?? 0) * 3 + json.length);
+      copied.addInteger(number);
+      copied.addText(name);
+      copied.addUuid(hash);
+      copied.addTimestamp(at);
+      copied.addBytes(json);
     }
-    await message.send();
+    await sendCopy(client, [...before, 'copy copied from stdin (format binary)'], copied);
   };
   const read = async () => {
     const text = `select number, name, replace(hash::text, '-', '') as hash, at::text, record from copied order by number`;

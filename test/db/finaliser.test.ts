@@ -14,20 +14,20 @@ import {
   saveProof,
 } from '../../src/db/queries/runs.ts';
 import { listSlices, sliceTotals } from '../../src/db/queries/slices.ts';
-import { stagedBySlice, stagePages } from '../../src/db/queries/staging.ts';
+import { stagedBySlice } from '../../src/db/queries/staging.ts';
 import type { Proof } from '../../src/domain/proof.ts';
 import type { NormalisedRecord } from '../../src/domain/record.ts';
 import { textsOf } from '../../src/domain/record-lines.ts';
 
 import { partitionFor } from '../support/partition.ts';
-import { claimed, deadWorker, livingWorker, page, record, setUpRun } from './setup.ts';
+import { claimed, deadWorker, livingWorker, page, record, setUpRun, stage } from './setup.ts';
 
 /** Two claims of one finalisation, the first of them out of date; one row is staged. */
 async function setUpStale() {
   const { database, run } = await setUpRun();
   for (const slice of [1, 2]) {
     const claim = await claimed(database, run, slice, await livingWorker(database));
-    await stagePages(database, claim, page([slice], { isLast: true, cursor: slice * 100 }));
+    await stage(database, claim, page([slice], { isLast: true, cursor: slice * 100 }));
   }
   await beginFinalising(database, run);
   const job = { run, generation: 1 };
@@ -126,11 +126,11 @@ describe('a merge of overlapping pages', () => {
       );
     const worker = await livingWorker(database);
     const claim = await claimed(database, run, 1, worker);
-    await stagePages(database, claim, { ...page([1]), records: [version('{"id":1,"n":1}', 'a')] });
+    await stage(database, claim, { ...page([1]), records: [version('{"id":1,"n":1}', 'a')] });
     const records = [version('{"id":1,"n":2}', 'b')];
-    await stagePages(database, claim, { ...page([1], { isLast: true, cursor: 100 }), records });
+    await stage(database, claim, { ...page([1], { isLast: true, cursor: 100 }), records });
     const other = await claimed(database, run, 2, worker);
-    await stagePages(database, other, page([], { isLast: true, cursor: 200 }));
+    await stage(database, other, page([], { isLast: true, cursor: 200 }));
     await beginFinalising(database, run);
     const finalising = (await claimFinalise(database, { run, generation: 1 }, worker)) ?? expect.fail();
     expect(await mergeStaged(database, finalising, overlapping)).toMatchObject(counts);

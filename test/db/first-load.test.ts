@@ -4,10 +4,10 @@ import { ensureDataset } from '../../src/db/queries/datasets.ts';
 import { mergeStaged } from '../../src/db/queries/merge.ts';
 import { makePartition } from '../../src/db/queries/partitions.ts';
 import { beginFinalising, cancelRun, claimFinalise, type FinaliseClaim } from '../../src/db/queries/runs.ts';
-import { stagePages } from '../../src/db/queries/staging.ts';
+
 import { freshDatabase } from '../support/database.ts';
 import { partitionFor } from '../support/partition.ts';
-import { claimed, livingWorker, page, setUpRun } from './setup.ts';
+import { claimed, livingWorker, page, setUpRun, stage } from './setup.ts';
 
 const options = {
   dataset: 'oda/Sag',
@@ -24,7 +24,7 @@ async function setUp(
   const worker = await livingWorker(database);
   for (const slice of [1, 2]) {
     const claim = await claimed(database, run, slice, worker);
-    await stagePages(database, claim, page([slice], { isLast: true, cursor: slice * 100 }));
+    await stage(database, claim, page([slice], { isLast: true, cursor: slice * 100 }));
   }
   await beginFinalising(database, run);
   return { database, claim: (await claimFinalise(database, { run, generation: 1 }, worker)) ?? expect.fail() };
@@ -139,7 +139,7 @@ describe('a first load', () => {
     const worker = await livingWorker(database);
     for (const slice of [1, 2]) {
       const claim = await claimed(database, run, slice, worker);
-      await stagePages(database, claim, page([], { isLast: true, cursor: slice * 100 }));
+      await stage(database, claim, page([], { isLast: true, cursor: slice * 100 }));
     }
     await beginFinalising(database, run);
     const claim = (await claimFinalise(database, { run, generation: 1 }, worker)) ?? expect.fail();

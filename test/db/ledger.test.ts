@@ -2,17 +2,17 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../src/db/database.ts';
 import { beginFinalising, claimFinalise, endRun, getRun, resolveRun, sealRun } from '../../src/db/queries/runs.ts';
 import { claimSlice, findPoison, releaseDeadSlices, releaseSlice, sliceTotals } from '../../src/db/queries/slices.ts';
-import { stagedBySlice, stagePages } from '../../src/db/queries/staging.ts';
+import { stagedBySlice } from '../../src/db/queries/staging.ts';
 import { beat, buryWorkers, registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
 
-import { claimed, deadWorker, livingWorker, page, record, setUpRun } from './setup.ts';
+import { claimed, deadWorker, livingWorker, page, record, setUpRun, stage } from './setup.ts';
 
 describe('the fence', () => {
   it('takes a page from the claim that holds, with its cursor and counts, in one transaction', async () => {
     const { database, run } = await setUpRun();
     const claim = await claimed(database, run, 1, await livingWorker(database));
-    expect(await stagePages(database, claim, page([1, 2, 3]))).toMatchObject({ kind: 'staged' });
+    expect(await stage(database, claim, page([1, 2, 3]))).toMatchObject({ kind: 'staged' });
     expect(await sliceTotals(database, run)).toMatchObject({ pages: 1, records: 3, requests: 1, retries: 0, open: 2 });
     expect(await stagedBySlice(database, run)).toEqual(new Map([[1, 3]]));
   });
@@ -20,7 +20,7 @@ describe('the fence', () => {
   it('counts as many pages as are staged at once, and one where a worker of the version before says nothing of them', async () => {
     const { database, run } = await setUpRun();
     const claim = await claimed(database, run, 1, await livingWorker(database));
-    await stagePages(database, claim, page([1, 2], { pages: 3, requests: 4 }));
+    await stage(database, claim, page([1, 2], { pages: 3, requests: 4 }));
     expect(await sliceTotals(database, run)).toMatchObject({ pages: 3, records: 2, requests: 4, retries: 1 });
     const numbers = [claim.slice, claim.attempt, 5, 2, 0, 1, 1, 10];
     await database.pool.query(`call sheaf.advance_slice('${run}', ${numbers.join()}, false, false)`);
@@ -34,7 +34,7 @@ describe('the fence', () => {
     await releaseSlice(database, first);
     const second = await claimSlice(database, { run, slice: 1, attempt: first.attempt }, worker);
     expect(second?.attempt).toBe(first.attempt + 1);
-    expect(await stagePages(database, first, page([1, 2]))).toEqual({ kind: 'fenced' });
+    expect(await stage(database, first, page([1, 2]))).toEqual({ kind: 'fenced' });
     expect(await stagedBySlice(database, run)).toEqual(new Map());
     expect(await releaseSlice(database, first)).toBe(false);
   });
@@ -43,7 +43,7 @@ describe('the fence', () => {
     const { database, run } = await setUpRun();
     const claim = await claimed(database, run, 1, await livingWorker(database));
     await endRun(database, run, { state: 'failed', reason: 'told to' });
-    expect(await stagePages(database, claim, page([1]))).toEqual({ kind: 'fenced' });
+    expect(await stage(database, claim, page([1]))).toEqual({ kind: 'fenced' });
     expect(await releaseSlice(database, claim)).toBe(true);
   });
 
@@ -51,10 +51,10 @@ describe('the fence', () => {
     const { database, run } = await setUpRun();
     const claim = await claimed(database, run, 1, await livingWorker(database));
     const broken = { ...record(2), hash: 'not a hash' };
-    await expect(stagePages(database, claim, { ...page([1, 2]), records: [record(1), broken] })).rejects.toThrow();
+    await expect(stage(database, claim, { ...page([1, 2]), records: [record(1), broken] })).rejects.toThrow();
     expect(await stagedBySlice(database, run)).toEqual(new Map());
     expect(await sliceTotals(database, run)).toMatchObject({ pages: 0, records: 0 });
-    expect(await stagePages(database, claim, page([1]))).toMatchObject({ kind: 'staged' });
+    expect(await stage(database, claim, page([1]))).toMatchObject({ kind: 'staged' });
   });
 });
 
@@ -113,7 +113,7 @@ describe('a claim', () => {
 describe('the chord', () => {
   const settle = async (database: Database, run: string, slice: number, ids: readonly number[]) => {
     const claim = await claimed(database, run, slice, await livingWorker(database));
-    await stagePages(database, claim, page(ids, { isLast: true, cursor: slice * 100 }));
+    await stage(database, claim, page(ids, { isLast: true, cursor: slice * 100 }));
   };
 
   it('begins once, when the last slice has settled, however many ask', async () => {
@@ -184,7 +184,7 @@ describe('a split', () => {
       { after: 40, upto: 70 },
       { after: 70, upto: 100 },
     ];
-    const result = await stagePages(database, claim, page([40], { isLast: true, give }));
+    const result = await stage(database, claim, page([40], { isLast: true, give }));
     expect(result).toMatchObject({ kind: 'staged', given: [3, 4] });
     const { rows } = await database.pool.query(
       'select number, state, span from sheaf.slices where run_id = $1 order by number',

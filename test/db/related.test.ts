@@ -8,12 +8,13 @@ import { refetchSlices } from '../../src/db/queries/refetch.ts';
 import { countRelatedRejects, createRelated, relatedBySlice } from '../../src/db/queries/related.ts';
 import { beginFinalising, claimFinalise, insertRun, sealRun } from '../../src/db/queries/runs.ts';
 import { claimSlice, insertSlices, listSlices, releaseSlice, sliceTotals } from '../../src/db/queries/slices.ts';
-import { createStaging, type StagedPages, stagedBySlice, stagePages } from '../../src/db/queries/staging.ts';
+import { createStaging, stagedBySlice } from '../../src/db/queries/staging.ts';
 import { registerWorker } from '../../src/db/queries/workers.ts';
 import { REQUEST_DEFAULTS } from '../../src/domain/harvest-request.ts';
 import type { Entity, NormalisedRecord } from '../../src/domain/record.ts';
 import { freshDatabase } from '../support/database.ts';
 import { partitionFor } from '../support/partition.ts';
+import { type ComingPages, stage } from './setup.ts';
 
 const entityOf = (name: string): Entity => ({
   name,
@@ -60,7 +61,7 @@ function record(id: number, timestamp: string | null = null): NormalisedRecord {
   };
 }
 
-function page(id: number, actors: readonly NormalisedRecord[], change: Partial<StagedPages> = {}): StagedPages {
+function page(id: number, actors: readonly NormalisedRecord[], change: Partial<ComingPages> = {}): ComingPages {
   const rest = { rejects: [], drift: [], pages: 1, requests: 3, bytes: 10, cursor: id, isLast: false, give: [] };
   const reject = { key: null, reason: 'no-key', detail: '', text: '{}' };
   const related = { parts: 2, sets: [{ dataset: 'oda/Aktør', records: actors, rejects: [reject] }], documents: [] };
@@ -83,13 +84,13 @@ describe('a page with related records', () => {
     const { database, worker } = await setUp();
     const first = await claimOf(database, worker);
     const broken = { ...record(9), hash: 'no hash' };
-    await expect(stagePages(database, first, page(1, [record(7), broken]))).rejects.toThrow();
+    await expect(stage(database, first, page(1, [record(7), broken]))).rejects.toThrow();
     await releaseSlice(database, first);
     const second = await claimOf(database, worker, first.attempt);
-    expect(await stagePages(database, first, page(1, [record(7)]))).toEqual({ kind: 'fenced' });
+    expect(await stage(database, first, page(1, [record(7)]))).toEqual({ kind: 'fenced' });
     const nothing = await database.pool.query('select from sheaf.rejects');
     expect([await relatedBySlice(database, run), nothing.rowCount]).toEqual([new Map(), 0]);
-    expect(await stagePages(database, second, page(1, [record(7), record(8)]))).toMatchObject({ kind: 'staged' });
+    expect(await stage(database, second, page(1, [record(7), record(8)]))).toMatchObject({ kind: 'staged' });
     expect(await stagedBySlice(database, run)).toEqual(new Map([[1, 1]]));
     expect(await relatedBySlice(database, run)).toEqual(new Map([[1, 2]]));
     // Requests for the rest of nested collections are no retries, and nested rejects not the slice's.
@@ -102,8 +103,8 @@ describe('a page with related records', () => {
     const { database, worker } = await setUp();
     const claim = await claimOf(database, worker);
     const [older, newer] = [record(7, '2020-01-01T00:00:00'), record(7, '2021-01-01T00:00:00')];
-    await stagePages(database, claim, page(1, [newer, record(8)]));
-    await stagePages(database, claim, page(2, [older, record(9)], { isLast: true }));
+    await stage(database, claim, page(1, [newer, record(8)]));
+    await stage(database, claim, page(2, [older, record(9)], { isLast: true }));
     await partitionFor(database, 'oda/Aktør');
     await database.pool.query(
       `insert into sheaf.records (dataset, key, data, hash, first_seen_at, changed_at)
@@ -134,7 +135,7 @@ describe('a page with related records', () => {
     );
     const reject = { key: '5', reason: 'bad-key', detail: '', text: '{"id":5}' };
     const related = { parts: 0, sets: [{ dataset: 'oda/Aktør', records: [], rejects: [reject] }], documents: [] };
-    await stagePages(database, await claimOf(database, worker), page(1, [], { related, isLast: true }));
+    await stage(database, await claimOf(database, worker), page(1, [], { related, isLast: true }));
     const covering = { id: run, dataset: 'oda/Sag', ranges: null };
     expect(await countMissing(database, covering)).toEqual({ live: 1, missing: 1, unnamed: 0 });
     const options = { rows: { distinctKeys: 1, hasDuplicates: false }, marksDeleted: true, missing: 1 };
@@ -148,14 +149,14 @@ describe('a page with related records', () => {
     const rejects = [named, { ...named, text: '{"id":5,"ts":1}' }, { ...named, key: null }];
     for (const id of [1, 2]) {
       const related = { parts: 0, sets: [{ dataset: 'oda/Aktør', records: [], rejects }], documents: [] };
-      await stagePages(database, claim, page(id, [], { related, isLast: id === 2 }));
+      await stage(database, claim, page(id, [], { related, isLast: id === 2 }));
     }
     expect(await countRelatedRejects(database.pool, run)).toEqual(new Map([['oda/Aktør', 3]]));
   });
 
   it('loses them when its slice is fetched again', async () => {
     const { database, worker } = await setUp();
-    await stagePages(database, await claimOf(database, worker), page(1, [record(7)], { isLast: true }));
+    await stage(database, await claimOf(database, worker), page(1, [record(7)], { isLast: true }));
     const job = { run, generation: 1, ...(await beginFinalising(database, run)) };
     const finalising = (await claimFinalise(database, job, worker)) ?? expect.fail();
     expect(await refetchSlices(database, finalising, [1])).toBe(true);

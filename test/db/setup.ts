@@ -1,9 +1,16 @@
 import { onTestFinished } from 'vitest';
+import { CopyRows } from '../../src/db/copy-rows.ts';
 import type { Database } from '../../src/db/database.ts';
 import { ensureDataset } from '../../src/db/queries/datasets.ts';
 import { insertRun, sealRun } from '../../src/db/queries/runs.ts';
-import { claimSlice, insertSlices } from '../../src/db/queries/slices.ts';
-import { createStaging, type StagedPages } from '../../src/db/queries/staging.ts';
+import { type ClaimedSlice, claimSlice, insertSlices } from '../../src/db/queries/slices.ts';
+import {
+  createStaging,
+  type StagedPages,
+  type StageResult,
+  stagePages,
+  writeRows,
+} from '../../src/db/queries/staging.ts';
 import { registerWorker } from '../../src/db/queries/workers.ts';
 import { openWorkerSession } from '../../src/db/worker-session.ts';
 import { REQUEST_DEFAULTS } from '../../src/domain/harvest-request.ts';
@@ -77,7 +84,17 @@ export function record(id: number): NormalisedRecord {
   return { key: String(id), hash: String(id).padStart(32, '0'), timestamp: null, json, needsCheck: false };
 }
 
-export function page(ids: readonly number[], changes: Partial<StagedPages> = {}): StagedPages {
+/** Pages with their records, as they come. */
+export type ComingPages = Omit<StagedPages, 'rows'> & { readonly records: readonly NormalisedRecord[] };
+
+/** Stages pages as a worker does it. */
+export async function stage(database: Database, claim: ClaimedSlice, page: ComingPages): Promise<StageResult> {
+  const rows = new CopyRows(1);
+  const written = await writeRows(database, claim.slice, { page, rows });
+  return stagePages(database, claim, { ...page, ...written, rows });
+}
+
+export function page(ids: readonly number[], changes: Partial<ComingPages> = {}): ComingPages {
   const cursor = ids.at(-1) ?? 0;
   const rest = { rejects: [], drift: [], pages: 1, requests: 1, bytes: 10, cursor, isLast: false, give: [] };
   return { records: ids.map(record), ...rest, ...changes };

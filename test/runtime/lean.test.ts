@@ -2,7 +2,8 @@ import { Session } from 'node:inspector/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { CopyMessage } from '../../src/db/copy-message.ts';
+import { sendCopy } from '../../src/db/copy-message.ts';
+import { CopyRows } from '../../src/db/copy-rows.ts';
 import { createOdaSource } from '../../src/sources/oda/oda-source.ts';
 import { inlineData } from '../../src/twin/twin-data.ts';
 import { freshDatabaseUrl } from '../support/database.ts';
@@ -41,16 +42,17 @@ describe('each record', () => {
     onTestFinished(() => client.end());
     await client.query('create table taken (key text, hash uuid, at timestamp, record text)');
     const { read, records } = pageOf(1_000, 2_000);
+    const rows = new CopyRows(1024);
     const send = async () => {
-      const message = new CopyMessage(client, ['copy taken from stdin (format binary)']);
+      rows.clear();
       for (const { key, hash, timestamp, json } of read()) {
-        message.startRow(4, key.length * 3 + json.length);
-        message.addText(key);
-        message.addUuid(hash);
-        message.addTimestamp(timestamp);
-        message.addBytes(json);
+        rows.startRow(4, key.length * 3 + json.length);
+        rows.addText(key);
+        rows.addUuid(hash);
+        rows.addTimestamp(timestamp);
+        rows.addBytes(json);
       }
-      await message.send();
+      await sendCopy(client, ['copy taken from stdin (format binary)'], rows);
     };
     for (let times = 0; times < 20; times++) await send(); // compiled, by now
     const bytes = await allocated(async () => {

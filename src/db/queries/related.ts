@@ -1,11 +1,15 @@
 import pg from 'pg';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
-import { CopyMessage } from '../copy-message.ts';
+import { sendCopy } from '../copy-message.ts';
+import { CopyRows } from '../copy-rows.ts';
 import type { Database } from '../database.ts';
 import { judge } from './judge-records.ts';
 import { insertRejects } from './rejects.ts';
 
 const { escapeIdentifier, escapeLiteral } = pg;
+
+/** Room for what most pages bring nested, in bytes. */
+const INITIAL_SIZE = 256 * 1024;
 
 /** The table for what a run stages besides its own records, quoted. Only runs that follow relations have one. */
 export function relatedTable(run: string): string {
@@ -65,24 +69,23 @@ export async function insertRelated(
     slice,
     rows,
   ]);
-  const message = new CopyMessage(client, [
-    `copy ${relatedTable(run)} (slice_number, dataset, key, hash, source_timestamp, record) from stdin (format binary)`,
-  ]);
-  for (const { dataset, records } of sets) for (const record of records) addRow(message, { slice, dataset, ...record });
-  for (const document of documents) addRow(message, { slice, dataset: null, timestamp: null, ...document });
-  await message.send();
+  const copied = new CopyRows(INITIAL_SIZE);
+  for (const { dataset, records } of sets) for (const record of records) addRow(copied, { slice, dataset, ...record });
+  for (const document of documents) addRow(copied, { slice, dataset: null, timestamp: null, ...document });
+  const columns = '(slice_number, dataset, key, hash, source_timestamp, record)';
+  await sendCopy(client, [`copy ${relatedTable(run)} ${columns} from stdin (format binary)`], copied);
 }
 
 type RelatedRow = Omit<NormalisedRecord, 'needsCheck'> & { readonly slice: number; readonly dataset: string | null };
 
-function addRow(message: CopyMessage, { slice, dataset, key, hash, timestamp, json }: RelatedRow): void {
-  message.startRow(6, ((dataset?.length ?? 0) + key.length) * 3 + json.length);
-  message.addInteger(slice);
-  message.addText(dataset);
-  message.addText(key);
-  message.addUuid(hash);
-  message.addTimestamp(timestamp);
-  message.addBytes(json);
+function addRow(copied: CopyRows, { slice, dataset, key, hash, timestamp, json }: RelatedRow): void {
+  copied.startRow(6, ((dataset?.length ?? 0) + key.length) * 3 + json.length);
+  copied.addInteger(slice);
+  copied.addText(dataset);
+  copied.addText(key);
+  copied.addUuid(hash);
+  copied.addTimestamp(timestamp);
+  copied.addBytes(json);
 }
 
 /** Takes back what slices have staged, in the transaction that sends them to their start. */

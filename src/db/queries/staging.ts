@@ -3,7 +3,8 @@ import { isStoreTrouble } from '../../domain/classify.ts';
 import type { Drift } from '../../domain/drift.ts';
 import type { NormalisedRecord, RejectedRecord } from '../../domain/record.ts';
 import type { Span } from '../../domain/span.ts';
-import { CopyMessage } from '../copy-message.ts';
+import { sendCopy } from '../copy-message.ts';
+import { CopyRows } from '../copy-rows.ts';
 import { type Database, inTransaction } from '../database.ts';
 import { noteDrift } from './drift.ts';
 import { judge } from './judge-records.ts';
@@ -66,7 +67,8 @@ export async function dropOldStaging({ pool }: Database, days: number): Promise<
 
 /** One page, or several that follow each other, as they go into the ledger: rows, and what they move. */
 export interface StagedPages {
-  readonly records: readonly NormalisedRecord[];
+  /** As `writeRows` has written them. */
+  readonly rows: CopyRows;
   readonly rejects: readonly RejectedRecord[];
   /** What their rows show, and no page of the slice before them. */
   readonly drift: readonly Drift[];
@@ -84,6 +86,29 @@ export interface StagedPages {
   readonly related?: RelatedPage;
 }
 
+interface NormalisedPage {
+  readonly records: readonly NormalisedRecord[];
+  readonly rejects: readonly RejectedRecord[];
+}
+
+/** What a page brings, before PostgreSQL was asked about what it might not be able to hold. */
+type ComingPage = NormalisedPage & Pick<StagedPages, 'related'>;
+
+/**
+ * Adds a page of a slice to the rows that are to be staged, as soon as it has come: they hold its bytes then, and nothing
+ * needs the page any more. Records that PostgreSQL could not hold are among the rejects instead.
+ */
+export async function writeRows(
+  { pool }: Pick<Database, 'pool'>,
+  slice: number,
+  { page, rows }: { readonly page: ComingPage; readonly rows: CopyRows },
+): Promise<Pick<StagedPages, 'rejects' | 'related'>> {
+  const { storable, refused } = await judge(pool, page.records);
+  const related = page.related && (await judgeRelated(pool, page.related, refused));
+  addRows(rows, slice, storable);
+  return { rejects: [...page.rejects, ...refused], ...(related && { related }) };
+}
+
 export type StageResult =
   /** In, exactly once. `given` are the numbers of the slices split off, `drift` is what the run had not met with. */
   | ({ readonly kind: 'staged'; readonly rejects: number } & Effects)
@@ -94,6 +119,9 @@ interface Effects {
   readonly given: readonly number[];
   readonly drift: readonly Drift[];
 }
+
+/** Room for what comes with most plans, in bytes. */
+const PLANNED_SIZE = 64 * 1024;
 
 /** `sheaf.advance_slice` raises it. */
 const FENCED = 'SF001';
@@ -106,16 +134,13 @@ const FENCED = 'SF001';
  * are fetched again whatever the ledger remembers.
  */
 export async function stagePages(database: Database, claim: Claim, pages: StagedPages): Promise<StageResult> {
-  const { storable, refused } = await judge(database.pool, pages.records);
-  const rejects = [...pages.rejects, ...refused];
-  const related = pages.related && (await judgeRelated(database.pool, pages.related, refused));
-  const judged = { ...pages, records: storable, rejects };
+  const { rejects, related } = pages;
   const isPlain = rejects.length + pages.give.length + pages.drift.length === 0 && related === undefined;
   try {
     const effects = isPlain
-      ? await stageRows(database.pool, claim, judged)
+      ? await stageRows(database.pool, claim, pages)
       : await inTransaction(database.pool, async (client): Promise<Effects> => {
-          await copyPages(client, claim, judged);
+          await copyPages(client, claim, pages);
           await insertRejects(client, claim, rejects);
           if (related !== undefined) await insertRelated(client, claim, related);
           const given = pages.give.length === 0 ? [] : await giveAway(client, claim, pages.give);
@@ -147,28 +172,26 @@ async function stageRows(pool: pg.Pool, claim: Claim, pages: StagedPages): Promi
 /** Under the fence: moves the slice on and copies the pages' rows, in one message. */
 async function copyPages(client: pg.PoolClient, claim: Claim, pages: StagedPages): Promise<void> {
   const statements = ['set local synchronous_commit = off', advance(claim, pages), copyInto(claim.run)];
-  const message = new CopyMessage(client, statements);
-  addRows(message, claim.slice, pages.records);
-  await message.send();
+  await sendCopy(client, statements, pages.rows);
 }
 
 function copyInto(run: string): string {
   return `copy ${stagingTable(run)} (slice_number, key, hash, source_timestamp, record) from stdin (format binary)`;
 }
 
-function addRows(message: CopyMessage, slice: number, records: readonly NormalisedRecord[]): void {
+function addRows(rows: CopyRows, slice: number, records: readonly NormalisedRecord[]): void {
   for (const { key, hash, timestamp, json } of records) {
-    message.startRow(5, key.length * 3 + json.length);
-    message.addInteger(slice);
-    message.addText(key);
-    message.addUuid(hash);
-    message.addTimestamp(timestamp);
-    message.addBytes(json);
+    rows.startRow(5, key.length * 3 + json.length);
+    rows.addInteger(slice);
+    rows.addText(key);
+    rows.addUuid(hash);
+    rows.addTimestamp(timestamp);
+    rows.addBytes(json);
   }
 }
 
 /** What a plan brought along: rows that need not be fetched again. */
-type PlannedPage = Pick<StagedPages, 'records' | 'rejects' | 'drift'>;
+type PlannedPage = NormalisedPage & Pick<StagedPages, 'drift'>;
 
 /**
  * Stages the page that came with a plan, and settles the plan's only slice with it, before the plan is sealed. The
@@ -176,19 +199,17 @@ type PlannedPage = Pick<StagedPages, 'records' | 'rejects' | 'drift'>;
  */
 export async function stagePlanned(database: Database, run: string, page: PlannedPage): Promise<readonly Drift[]> {
   const slice = 1;
-  const { storable, refused } = await judge(database.pool, page.records);
-  const rejects = [...page.rejects, ...refused];
+  const rows = new CopyRows(PLANNED_SIZE);
+  const { rejects } = await writeRows(database, slice, { page, rows });
   return inTransaction(database.pool, async (client) => {
     await client.query(
       `update sheaf.slices
        set state = 'done', cursor = (span ->> 'upto')::bigint, pages = 1, records = $3, rejects = $4, staged_at = now()
        where run_id = $1 and number = $2`,
-      [run, slice, storable.length, rejects.length],
+      [run, slice, rows.count, rejects.length],
     );
     await insertRejects(client, { run, slice }, rejects);
-    const message = new CopyMessage(client, [copyInto(run)]);
-    addRows(message, slice, storable);
-    await message.send();
+    await sendCopy(client, [copyInto(run)], rows);
     return noteDrift(client, run, page.drift);
   });
 }
@@ -196,7 +217,7 @@ export async function stagePlanned(database: Database, run: string, page: Planne
 /** The call that moves the slice on; values are written out, because a message of several statements takes no parameters. */
 function advance({ run, slice, attempt }: Claim, staged: StagedPages): string {
   const unretried = staged.pages + (staged.related?.parts ?? 0);
-  const counts = [staged.records.length, staged.rejects.length, staged.requests, unretried, staged.bytes];
+  const counts = [staged.rows.count, staged.rejects.length, staged.requests, unretried, staged.bytes];
   const numbers = [slice, attempt, staged.cursor, ...counts].map(Math.trunc); // numbers for sure, whatever came
   const isCut = false; // `giveAway` cuts it: not always where the page ends
   return `call sheaf.advance_slice(${pg.escapeLiteral(run)}, ${numbers.join(', ')}, ${staged.isLast}, ${isCut}, ${staged.pages})`;
