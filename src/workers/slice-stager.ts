@@ -33,10 +33,10 @@ interface SliceToStage {
 
 /** From so many bytes on pages wait no longer for others: a million at once were measured to take longer than half a million. */
 const ENOUGH_BYTES = 400_000;
-/** Room for so many, one page more, and what rows have besides their records. */
-const ROWS_SIZE = 576 * 1024;
 /** Nor for longer: until they are staged nobody sees them, and a crash has them asked for again. */
 const LONGEST_WAIT_MS = 500;
+/** Bytes of rows to begin with: room for all that waits, one page more, and what rows have besides their records. */
+const ROWS_SIZE = 576 * 1024;
 
 /**
  * Puts the pages of one slice into the ledger, in the order in which they come. Those that follow each other quickly go

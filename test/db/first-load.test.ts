@@ -4,7 +4,6 @@ import { ensureDataset } from '../../src/db/queries/datasets.ts';
 import { mergeStaged } from '../../src/db/queries/merge.ts';
 import { makePartition } from '../../src/db/queries/partitions.ts';
 import { beginFinalising, cancelRun, claimFinalise, type FinaliseClaim } from '../../src/db/queries/runs.ts';
-
 import { freshDatabase } from '../support/database.ts';
 import { partitionFor } from '../support/partition.ts';
 import { claimed, livingWorker, page, setUpRun, stage } from './setup.ts';

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { cancelRun } from '../../src/db/queries/runs.ts';
+import { stagingTable } from '../../src/db/queries/staging.ts';
 import { registerWorker } from '../../src/db/queries/workers.ts';
 import { launchRun } from '../../src/runtime/harvest.ts';
 import type { StagedFacts } from '../../src/telemetry/events.ts';
@@ -66,6 +67,9 @@ it('stages each page of a slice by itself once it has failed', async () => {
   await pool.query('update sheaf.slices set failures = 1 where run_id = $1 and number = 1', [run]);
   expect(await walk(1)).toMatchObject({ claim: { failures: 1 }, outcome: { kind: 'staged' } });
   expect(staged.map(({ pages }) => pages)).toEqual([1, 1, 1, 1, 1]);
+  expect(staged.map(({ records }) => records)).toEqual([100, 100, 100, 100, 100]);
+  const { rows } = await pool.query(`select count(*)::int, count(distinct key)::int as keys from ${stagingTable(run)}`);
+  expect(rows).toEqual([{ count: 500, keys: 500 }]); // none goes in with the next page again
 });
 
 it('stages each page of a slice by itself once a worker has died with it', async () => {
